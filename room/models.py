@@ -1,0 +1,124 @@
+"""The values that rules take and return. Frozen; no behaviour but their own arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+#: Labels on everything the room makes in the engine. Reconcile reads them back.
+LABEL_ROOM = "torchroom.room"
+LABEL_KIND = "torchroom.kind"  # server | home
+LABEL_USER = "torchroom.user"
+LABEL_SERVER = "torchroom.server"
+LABEL_LEASE = "torchroom.lease"
+LABEL_GPUS = "torchroom.gpus"  # UUIDs, comma-separated
+LABEL_PROFILE = "torchroom.profile"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """One server of one user; the default server's name is empty."""
+
+    user: str
+    server: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.user}/{self.server}" if self.server else self.user
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnOptions:
+    """What a person chose on the start page or sent to REST, after the allow-list."""
+
+    profile: str | None = None
+    choices: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A refusal: the rule for logs and tests, and the words for a person."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class GPUUnit:
+    """What can be leased: here a whole GPU. Identified by UUID, never by index."""
+
+    uuid: str
+    index: int
+    model: str
+    memory_mib: int
+    compute_capability: str = ""
+    #: Fully qualified CDI name (``nvidia.com/gpu=GPU-…``), or empty when the engine has no CDI.
+    cdi_name: str = ""
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """The GPU units of one host, as read at ``read_at``."""
+
+    units: tuple[GPUUnit, ...] = ()
+    driver_version: str = ""
+    cuda_version: str = ""
+    read_at: datetime | None = None
+
+    def by_uuid(self) -> dict[str, GPUUnit]:
+        return {unit.uuid: unit for unit in self.units}
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One server's right to its units, from grant until its container is confirmed gone."""
+
+    id: str
+    owner: Owner
+    units: tuple[str, ...]
+    granted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a server's container ended."""
+
+    owner: Owner
+    code: int
+    oom_killed: bool
+    finished_at: datetime
+    last_lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one server may take. Sizes in bytes, CPU in cores; ``None`` is no limit."""
+
+    cpu: float | None
+    memory: int | None
+    shm: int
+    pids: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnPlan:
+    """Everything ``docker create`` needs to know about one server."""
+
+    owner: Owner
+    image: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    limits: Limits
+    network: str
+    port: int
+    gpus: tuple[GPUUnit, ...] = ()
+    gpu_driver: str = "cdi"  # cdi | nvidia
+    lease_id: str = ""
+    profile: str = ""
+    #: volume or host path → (path in the container, "rw" | "ro")
+    mounts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)

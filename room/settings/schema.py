@@ -1,0 +1,303 @@
+"""The keys of ``room.yaml``, their defaults, and what each one means.
+
+``room.example.yaml`` and ``docs/reference/room.yaml.md`` are made from these
+descriptions by ``tools/reference.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from room import names
+from room.settings.base import Section
+from room.settings.profiles import Profile, default_profiles
+from room.settings.values import (
+    AbsolutePath,
+    Address,
+    AddressText,
+    Cores,
+    Count,
+    DataRoot,
+    Duration,
+    FilePath,
+    Flag,
+    Size,
+    Url,
+    parse_address,
+    shown,
+)
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+
+
+def _check_name(text: str) -> str:
+    if not names.ROOM_NAME.fullmatch(text):
+        raise ValueError(
+            f"{shown(text)} is no name of a room: a letter a-z, then at most 14 letters or digits"
+        )
+    return text
+
+
+def _check_base(text: str) -> str:
+    if text in ("", "bootstrap") or re.fullmatch(r"[^\s@]+@sha256:[0-9a-f]{64}", text):
+        return text
+    raise ValueError(
+        f"{shown(text)} could be another image tomorrow: write name@sha256:…, or bootstrap, or "
+        "leave it out"
+    )
+
+
+Login_ = Annotated[str, AfterValidator(names.normalize_login)]
+Word = Annotated[str, Field(min_length=1)]
+
+
+class OAuth(Section):
+    """Log in with accounts of a provider, beside the links of `room user`.
+
+    Register the room with the provider first; its callback is `<address>/hub/oauth_callback`.
+    """
+
+    provider: Literal["github", "gitlab", "google", "oidc"] = Field(
+        description="Whose accounts. oidc is any OpenID Connect provider.", examples=["oidc"]
+    )
+    client_id: Word = Field(
+        description="What the provider calls this room.", examples=["torchroom"]
+    )
+    client_secret_file: FilePath = Field(
+        description="File with the secret that the provider gave. Readable by root only.",
+        examples=["/etc/torchroom/client_secret"],
+    )
+    issuer: Url = Field(
+        "",
+        description="Where the provider is. Required for oidc; for gitlab when it is your own.",
+        examples=["https://login.example.org/realms/school"],
+    )
+    username_claim: str = Field(
+        "",
+        description="oidc: the claim that becomes the login. Empty: preferred_username.",
+        examples=["preferred_username"],
+    )
+    groups_claim: str = Field(
+        "",
+        description="oidc: the claim that lists a person's groups, dots for a nested one.",
+        examples=["groups"],
+    )
+    allowed_users: tuple[Word, ...] = Field(
+        (), description="Logins that may come in.", examples=[["alice", "bob"]]
+    )
+    allowed_groups: tuple[Word, ...] = Field(
+        (), description="oidc and gitlab: groups whose members may come in.", examples=[["ml101"]]
+    )
+    allowed_organizations: tuple[Word, ...] = Field(
+        (),
+        description="github: organizations whose members may come in.",
+        examples=[["our-school"]],
+    )
+    allowed_domains: tuple[Word, ...] = Field(
+        (),
+        description="Domains of e-mail addresses that may come in.",
+        examples=[["school.example"]],
+    )
+    allow_all: Flag = Field(
+        False, description="Let every account of the provider in. On github that is the world."
+    )
+    scopes: tuple[Word, ...] = Field(
+        (),
+        description="What to ask the provider for, where its default does not bring the groups.",
+        examples=[["openid", "profile", "groups"]],
+    )
+    label: str = Field("", description="The text on the login button.", examples=["School account"])
+
+
+class Login(Section):
+    """Who comes in. Links of `room user` always work; a provider can be added."""
+
+    admins: tuple[Login_, ...] = Field(
+        ("admin",), description="Logins that may do everything in the hub's pages."
+    )
+    oauth: OAuth | None = Field(
+        None, description="A provider of accounts: GitHub, GitLab, Google or OpenID Connect."
+    )
+
+
+class TLS(Section):
+    """The certificate, when the address is https."""
+
+    mode: Literal["acme", "files", "internal"] = Field(
+        "acme",
+        description="acme: a public authority signs, for a public name that this machine answers "
+        "for on ports 80 and 443. files: your own certificate. internal: an authority of the "
+        "room's own, which every browser must be told to trust.",
+    )
+    certificate: FilePath | None = Field(
+        None,
+        description="files: the certificate and those that signed it, PEM.",
+        examples=["/etc/torchroom/tls/site.crt"],
+    )
+    key: FilePath | None = Field(
+        None,
+        description="files: its private key, PEM, readable by root only.",
+        examples=["/etc/torchroom/tls/site.key"],
+    )
+    email: str = Field(
+        "",
+        description="acme: where the authority writes when something expires.",
+        examples=["admin@school.example"],
+    )
+
+
+class LimitsSection(Section):
+    """What one server may take where its profile says nothing. Every limit is hard."""
+
+    cpu: Cores = Field(2.0, description="CPU cores.")
+    memory: Annotated[Size, Field(ge=256 * MIB)] = Field(
+        4 * GIB, description="Memory; there is no swap on top. Above it the server is ended."
+    )
+    shm: Annotated[Size, Field(ge=MIB)] = Field(
+        1 * GIB,
+        description="Size of /dev/shm, which PyTorch's data loaders use. It counts as memory.",
+    )
+    pids: Annotated[Count, Field(ge=64, le=4_194_304)] = Field(
+        1024, description="Processes and threads."
+    )
+    log_size: Annotated[Size, Field(ge=64 * KIB)] = Field(
+        10 * MIB, description="Size of one log file of a server."
+    )
+    log_files: Annotated[Count, Field(ge=1, le=100)] = Field(
+        3, description="Log files kept of a server, the newest among them."
+    )
+    boot_timeout: Annotated[Duration, Field(ge=5, le=3600)] = Field(
+        120.0, description="How long a server may take from its start until it answers."
+    )
+
+
+class Mirrors(Section):
+    """Where images get their packages. Empty: what this machine itself is configured to use."""
+
+    debian: Url = Field(
+        "",
+        description="Debian's packages, for Debian 13; ends in /debian.",
+        examples=["https://mirror.school.example/debian"],
+    )
+    pypi: Url = Field(
+        "",
+        description="Python's packages: a simple index.",
+        examples=["https://mirror.school.example/pypi/simple"],
+    )
+    npm: Url = Field(
+        "",
+        description="The proxy's packages: an npm registry.",
+        examples=["https://mirror.school.example/npm"],
+    )
+    pytorch: Url = Field(
+        "",
+        description="PyTorch's wheels for a CUDA that PyPI does not carry: the folder that holds "
+        "cu126 and cu130.",
+        examples=["https://mirror.school.example/pytorch/whl"],
+    )
+    ca_file: FilePath | None = Field(
+        None,
+        description="Your site's certificate authority, PEM, where mirrors need it. It is used "
+        "while images are built, and ends up in none.",
+        examples=["/etc/torchroom/ca.crt"],
+    )
+
+
+class Images(Section):
+    """What students' servers are made of."""
+
+    cuda: Literal["cu126", "cu128", "cu130"] = Field(
+        "cu128",
+        description="PyTorch's CUDA: cu128 for Volta to Blackwell; cu126 for Maxwell to Hopper; "
+        "cu130 for Turing to Blackwell with a driver from 580 on.",
+    )
+    flavor: Literal["runtime", "devel"] = Field(
+        "runtime", description="devel adds compilers, for people who build CUDA extensions."
+    )
+    base: Annotated[str, AfterValidator(_check_base)] = Field(
+        "",
+        description="The Debian 13 image that all start from, by digest. bootstrap: make it from "
+        "the Debian mirror. Empty: a registry's where one answers, else bootstrap.",
+        examples=["bootstrap"],
+    )
+
+
+class GPUs(Section):
+    """How GPUs reach a server."""
+
+    driver: Literal["auto", "cdi", "nvidia"] = Field(
+        "auto",
+        description="cdi: the Container Device Interface. nvidia: the older hook. auto: cdi where "
+        "the engine has it.",
+    )
+
+
+class Settings(Section):
+    """Everything that a site decides."""
+
+    name: Annotated[str, AfterValidator(_check_name)] = Field(
+        "torchroom",
+        description="The room's name. Containers, networks and volumes begin with it: do not "
+        "change it once people work here.",
+    )
+    address: AddressText = Field(
+        "http://127.0.0.1:8000",
+        description="What people open. With plain http only this machine can reach the room; give "
+        "it a name and https for everyone else.",
+        examples=["https://room.school.example"],
+    )
+    insecure_http: Flag = Field(
+        False,
+        description="Serve plain http to other machines too. Login links, tokens and everything "
+        "that kernels print can then be read and changed by anyone on the way.",
+    )
+    tls: TLS = Field(TLS(), description="The certificate, when the address is https.")
+    data_root: DataRoot = Field(
+        Path("/var/lib/torchroom"),
+        description="Where homes, datasets and the room's own state are kept. Put it on the disk "
+        "that you back up.",
+    )
+    language: Literal["en", "zh_CN"] = Field(
+        "en", description="The pages' language where a browser asks for none that there is."
+    )
+    engine_socket: AbsolutePath = Field(
+        Path("/var/run/docker.sock"), description="The socket of the Docker Engine."
+    )
+    login: Login = Field(
+        Login(),
+        description="Who comes in. Links of `room user` always work; a provider can be added.",
+    )
+    limits: LimitsSection = Field(
+        LimitsSection(),
+        description="What one server may take where its profile says nothing. Every limit is hard.",
+    )
+    profiles: tuple[Profile, ...] = Field(
+        (),
+        description="What can be started: a card each on the start page. Empty: a CPU profile, "
+        "and one with a GPU where there are GPUs.",
+    )
+    images: Images = Field(Images(), description="What students' servers are made of.")
+    mirrors: Mirrors = Field(
+        Mirrors(),
+        description="Where images get their packages. Empty: what this machine itself is "
+        "configured to use.",
+    )
+    gpus: GPUs = Field(GPUs(), description="How GPUs reach a server.")
+
+    @property
+    def location(self) -> Address:
+        """Return the address in its parts."""
+        return parse_address(self.address)
+
+    def profile_list(self, *, has_gpus: bool) -> list[dict[str, Any]]:
+        """Return what can be started, in ``profile_list`` shape, each with its slug.
+
+        ``has_gpus`` decides only whether the defaults have a GPU profile.
+        """
+        if not self.profiles:
+            return default_profiles(has_gpus)
+        return [profile.as_dict() for profile in self.profiles]
