@@ -1,0 +1,182 @@
+"""Every call to Docker goes through here: a bounded pool of threads, and errors in words.
+
+Only what several parts need is a method of its own; DockerSpawner's inherited code
+goes through ``call``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+
+import docker
+import requests
+from docker.errors import APIError, NotFound
+
+#: docker-py keeps ten connections at most unless told otherwise: one for each thread.
+DEFAULT_THREADS = 16
+
+
+class EngineUnavailableError(Exception):
+    """The engine did not answer: nothing is known about what it holds."""
+
+
+class EngineRefusedError(Exception):
+    """The engine answered, and said no. ``status`` is its HTTP status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Engine:
+    """One Docker Engine.
+
+    ``connect`` makes the docker-py client at the first call, so that an engine
+    which is down when the hub starts is simply asked again later.
+    """
+
+    def __init__(
+        self, connect: Callable[[], docker.APIClient], threads: int = DEFAULT_THREADS
+    ) -> None:
+        self._connect = connect
+        self._client: docker.APIClient | None = None
+        self._connecting = threading.Lock()
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="engine")
+
+    @classmethod
+    def at(cls, base_url: str, threads: int = DEFAULT_THREADS, timeout: float = 60) -> Engine:
+        """Return the engine at ``base_url`` (``unix:///var/run/docker.sock``)."""
+        return cls(
+            lambda: docker.APIClient(
+                base_url=base_url, version="auto", timeout=timeout, max_pool_size=threads
+            ),
+            threads,
+        )
+
+    @property
+    def client(self) -> docker.APIClient:
+        with self._connecting:
+            if self._client is None:
+                self._client = self._connect()
+            return self._client
+
+    def close(self) -> None:
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        if self._client is not None:
+            self._client.close()
+
+    async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call docker-py's ``method`` on a thread; its own exceptions come through."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self.pool, lambda: getattr(self.client, method)(*args, **kwargs)
+        )
+
+    @asynccontextmanager
+    async def words(self, what: str) -> AsyncIterator[None]:
+        """Turn docker-py's exceptions into ours; ``NotFound`` comes through."""
+        try:
+            yield
+        except NotFound:
+            raise
+        except APIError as error:
+            explanation = str(error.explanation or error).strip()
+            raise EngineRefusedError(f"{what}: {explanation}", error.status_code or 500) from error
+        except (requests.exceptions.RequestException, docker.errors.DockerException) as error:
+            raise EngineUnavailableError(f"{what}: the Docker Engine does not answer") from error
+
+    async def inspect(self, container: str) -> dict[str, Any] | None:
+        """Return what the engine knows of a container; ``None`` only when it says there is none."""
+        async with self.words(f"looking at container {container}"):
+            try:
+                found: dict[str, Any] = await self.call("inspect_container", container)
+            except NotFound:
+                return None
+            return found
+
+    async def create(self, arguments: Mapping[str, Any]) -> str:
+        """Create a container from docker-py's ``create_container`` arguments; return its id."""
+        async with self.words(f"creating container {arguments.get('name')}"):
+            return str((await self.call("create_container", **arguments))["Id"])
+
+    async def start(self, container: str) -> None:
+        async with self.words(f"starting container {container}"):
+            await self.call("start", container)
+
+    async def stop(self, container: str, grace: int) -> None:
+        """Ask the container to end, and end it after ``grace`` seconds. Gone already is fine."""
+        async with self.words(f"stopping container {container}"):
+            try:
+                # docker-py waits for the answer as long as its own timeout: give it the grace too.
+                await self.call("stop", container, timeout=grace)
+            except NotFound:
+                return
+
+    async def remove_until_gone(self, container: str, timeout: float = 60.0) -> None:
+        """Remove a container and return when the engine says 404: only that frees what it held.
+
+        Raises ``EngineRefusedError`` when it is still there after ``timeout`` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        pause = 0.02
+        while True:
+            async with self.words(f"removing container {container}"):
+                try:
+                    await self.call("remove_container", container, force=True, v=True)
+                except NotFound:
+                    return
+                except APIError as error:
+                    # 409: somebody else is removing it. That is no proof that it is gone.
+                    if error.status_code != 409:
+                        raise
+            if await self.inspect(container) is None:
+                return
+            if time.monotonic() > deadline:
+                raise EngineRefusedError(f"container {container} cannot be removed", 409)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    async def last_lines(self, container: str, count: int) -> tuple[str, ...]:
+        """Return the last lines a container wrote, oldest first."""
+        async with self.words(f"reading the log of container {container}"):
+            raw: bytes = await self.call("logs", container, tail=count, stdout=True, stderr=True)
+        return tuple(raw.decode("utf-8", "replace").splitlines())
+
+    async def containers(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Return every container, running or not, that carries ``labels``."""
+        filters = {"label": [f"{key}={value}" for key, value in labels.items()]}
+        async with self.words("listing containers"):
+            found: list[dict[str, Any]] = await self.call("containers", all=True, filters=filters)
+        return found
+
+    async def volume(
+        self, name: str, driver_opts: Mapping[str, str], labels: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Make a volume, or find it; return what the engine has under that name.
+
+        The engine answers the create of a name it has with the volume that is
+        there, so that one call makes and checks.
+        """
+        async with self.words(f"making volume {name}"):
+            found: dict[str, Any] = await self.call(
+                "create_volume",
+                name,
+                driver="local",
+                driver_opts=dict(driver_opts),
+                labels=dict(labels),
+            )
+        return found
+
+    async def has_image(self, image: str) -> bool:
+        async with self.words(f"looking at image {image}"):
+            try:
+                await self.call("inspect_image", image)
+            except NotFound:
+                return False
+            return True
