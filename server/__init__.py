@@ -1,0 +1,1 @@
+"""What runs inside a user's server. Stands alone: standard library, then JupyterHub's server."""
