@@ -1,0 +1,134 @@
+"""``SpawnPlan`` → the arguments of docker create. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from room.models import (
+    LABEL_GPUS,
+    LABEL_KIND,
+    LABEL_LEASE,
+    LABEL_PROFILE,
+    LABEL_ROOM,
+    LABEL_SERVER,
+    LABEL_USER,
+    GPUUnit,
+    SpawnPlan,
+)
+
+#: Docker's unit of CPU time, in microseconds.
+CPU_PERIOD = 100_000
+#: Above the hub's and the proxy's 0: when memory runs out the kernel ends a student's process.
+OOM_SCORE_ADJ = 500
+
+
+def labels(room: str, plan: SpawnPlan) -> dict[str, str]:
+    """Return the labels that reconcile reads back."""
+    return {
+        LABEL_ROOM: room,
+        LABEL_KIND: "server",
+        LABEL_USER: plan.owner.user,
+        LABEL_SERVER: plan.owner.server,
+        LABEL_LEASE: plan.lease_id,
+        LABEL_GPUS: ",".join(unit.uuid for unit in plan.gpus),
+        LABEL_PROFILE: plan.profile,
+    }
+
+
+def environment(plan: SpawnPlan) -> dict[str, str]:
+    """Return the server's environment, with the GPU variables set for it alone.
+
+    A CUDA image may say ``NVIDIA_VISIBLE_DEVICES=all``, and where the nvidia
+    runtime is the default that gives a CPU server every card: ``void`` takes it
+    back. With the ``nvidia`` driver the engine itself sets the variable.
+    """
+    result = dict(plan.environment)
+    result["ROOM_GPU_UUIDS"] = ",".join(unit.uuid for unit in plan.gpus)
+    if plan.gpus and plan.gpu_driver == "nvidia":
+        result.pop("NVIDIA_VISIBLE_DEVICES", None)
+    else:
+        result["NVIDIA_VISIBLE_DEVICES"] = "void"
+    return result
+
+
+def device_requests(gpus: tuple[GPUUnit, ...], driver: str) -> list[dict[str, Any]]:
+    """Return docker's device requests for these units, by UUID.
+
+    The driver is always named: with an empty one the engine picks any it has.
+    """
+    if not gpus:
+        return []
+    if driver == "cdi":
+        return [{"Driver": "cdi", "DeviceIDs": [unit.cdi_name for unit in gpus]}]
+    return [
+        {
+            "Driver": "nvidia",
+            "DeviceIDs": [unit.uuid for unit in gpus],
+            "Capabilities": [["gpu", "compute", "utility"]],
+        }
+    ]
+
+
+def host_config(plan: SpawnPlan, log_size: int, log_files: int) -> dict[str, Any]:
+    """Return docker-py's host config: limits and hardening. Sizes in bytes."""
+    limits = plan.limits
+    return {
+        # Never: exit code, OOM flag and last lines would vanish with the container.
+        "auto_remove": False,
+        "restart_policy": {"Name": "no"},
+        "init": False,  # the image has tini
+        **_cpu(limits.cpu),
+        **_memory(limits.memory),
+        "pids_limit": limits.pids,
+        "shm_size": limits.shm,
+        "oom_score_adj": OOM_SCORE_ADJ,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "privileged": False,
+        "network_mode": plan.network,
+        "log_config": {
+            "Type": "json-file",
+            "Config": {"max-size": str(log_size), "max-file": str(log_files)},
+        },
+        "device_requests": device_requests(plan.gpus, plan.gpu_driver),
+        "binds": {
+            source: {"bind": target, "mode": mode} for source, (target, mode) in plan.mounts.items()
+        },
+    }
+
+
+def _cpu(cores: float | None) -> dict[str, int]:
+    if cores is None:
+        return {}
+    return {"cpu_period": CPU_PERIOD, "cpu_quota": int(cores * CPU_PERIOD)}
+
+
+def _memory(limit: int | None) -> dict[str, int]:
+    """Return the memory limit with none on top: unset, swap would double it."""
+    return {} if limit is None else {"mem_limit": limit, "memswap_limit": limit}
+
+
+def arguments(room: str, name: str, plan: SpawnPlan) -> dict[str, Any]:
+    """Return ``create_container``'s arguments but for the host config."""
+    return {
+        "image": plan.image,
+        "name": name,
+        "command": list(plan.command),
+        "environment": environment(plan),
+        "labels": labels(room, plan),
+        "ports": {f"{plan.port}/tcp": None},
+        "volumes": {target: {} for target, _mode in plan.mounts.values()},
+    }
+
+
+def merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with an admin's ``extra`` on top: dicts merge, the rest is replaced."""
+    result = dict(base)
+    for key, value in extra.items():
+        old = result.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            result[key] = merge(old, value)
+        else:
+            result[key] = value
+    return result

@@ -1,0 +1,147 @@
+"""Settings → JupyterHub's configuration: one ``update_x(c, …)`` per concern.
+
+Each only sets values, and none reads what another has set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from room.settings import Settings
+from spawner import i18n, oauth, pages
+from spawner.spawner import RoomSpawner
+
+HUB_PORT = 8081
+AGENT_URL = "http://agent:8010"
+#: A name that only the control network knows: students cannot reach the proxy's API.
+PROXY_API_URL = "http://proxy-api:8001"
+
+#: Where a server finds the host's authorities, and who looks there: pip, requests, OpenSSL, curl.
+SERVER_CA = "/etc/torchroom/ca.crt"
+CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
+
+#: Seconds a start may take before its boot: image check, home, create on a busy engine.
+BEFORE_BOOT = 180
+#: After a restart of the hub this is what ends a live server that is slow to answer: keep it long.
+HTTP_TIMEOUT = 600
+
+
+def state_directory(settings: Settings) -> Path:
+    """Return where databases and secrets are; the same path inside and outside the container."""
+    return settings.data_root / "state"
+
+
+def configure(c: Any, settings: Settings, environment: Mapping[str, str]) -> None:
+    """Apply every concern."""
+    settings = inside(settings)
+    update_network(c, settings)
+    update_proxy(c, settings)
+    update_state(c, settings)
+    update_spawner(c, settings, environment)
+    update_limits(c, settings)
+    update_trust(c, settings)
+    oauth.configure(c, settings)
+    i18n.configure(c, settings)
+    pages.configure(c, settings)
+
+
+def inside(settings: Settings) -> Settings:
+    """Return the settings as the hub's container has them: the provider's secret is a copy.
+
+    The admin's own file is root's, where the hub cannot read it; `room up` copies it.
+    """
+    secret = state_directory(settings) / "secrets" / "oauth_client_secret"
+    if settings.login.oauth is None or not secret.exists():
+        return settings
+    oauth = settings.login.oauth.model_copy(update={"client_secret_file": secret})
+    login = settings.login.model_copy(update={"oauth": oauth})
+    return settings.model_copy(update={"login": login})
+
+
+def update_network(c: Any, settings: Settings) -> None:
+    """Where the hub listens, and where the others find it."""
+    c.JupyterHub.hub_bind_url = f"http://0.0.0.0:{HUB_PORT}"
+    c.JupyterHub.hub_connect_url = f"http://hub:{HUB_PORT}"
+    c.JupyterHub.bind_url = "http://:8000/"
+    c.JupyterHub.public_url = settings.address
+
+
+def update_proxy(c: Any, settings: Settings) -> None:
+    """The proxy runs by itself, so that a hub restart breaks no kernel."""
+    c.ConfigurableHTTPProxy.should_start = False
+    c.ConfigurableHTTPProxy.api_url = PROXY_API_URL
+    c.ConfigurableHTTPProxy.auth_token = _secret(settings, "proxy_token")
+    c.JupyterHub.cleanup_proxy = False
+    c.JupyterHub.cleanup_servers = False
+
+
+def update_state(c: Any, settings: Settings) -> None:
+    """The hub's database and its secrets."""
+    state = state_directory(settings)
+    c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
+    c.JupyterHub.cookie_secret_file = str(state / "secrets" / "cookie_secret")
+    c.CryptKeeper.keys = [_secret(settings, "crypt_key")]
+
+
+def update_spawner(c: Any, settings: Settings, environment: Mapping[str, str]) -> None:
+    """RoomSpawner, its profiles, homes and leases."""
+    state = state_directory(settings)
+    c.JupyterHub.spawner_class = RoomSpawner
+    c.RoomSpawner.room = settings.name
+    c.RoomSpawner.image = environment["PYTORCH_IMAGE"]
+    c.RoomSpawner.network_name = f"{settings.name}-students"
+    c.RoomSpawner.use_internal_ip = True
+    c.RoomSpawner.use_internal_hostname = True
+    c.RoomSpawner.store_url = f"sqlite:///{state / 'torchroom.sqlite'}"
+    c.RoomSpawner.inventory_file = str(state / "inventory.json")
+    c.RoomSpawner.agent_url = AGENT_URL
+    c.RoomSpawner.agent_token_file = str(state / "secrets" / "agent_token")
+    c.RoomSpawner.datasets_directory = str(settings.data_root / "datasets")
+    c.RoomSpawner.gpu_driver = settings.gpus.driver
+    c.RoomSpawner.profile_list = lambda spawner: settings.profile_list(
+        has_gpus=bool(spawner.services.broker.inventory().units)
+    )
+    c.JupyterHub.template_vars.update({"last_exit": lambda user: last_exit})
+    c.RoomSpawner.disable_user_config = True
+    c.RoomSpawner.default_url = "/lab"
+
+
+def update_trust(c: Any, settings: Settings) -> None:
+    """Give students' servers the authorities that the host trusts, and its package index."""
+    bundle = state_directory(settings) / "site" / "ca.crt"
+    environment = {}
+    if bundle.exists():
+        c.RoomSpawner.volumes = {str(bundle): {"bind": SERVER_CA, "mode": "ro"}}
+        environment |= dict.fromkeys(CA_VARIABLES, SERVER_CA)
+    if settings.mirrors.pypi:
+        environment["PIP_INDEX_URL"] = settings.mirrors.pypi
+    c.RoomSpawner.environment = environment
+
+
+def last_exit(user: Any, server_name: str = "") -> str | None:
+    """Say on a page why a server ended, unless somebody stopped it."""
+    words: str | None = user.spawners[server_name].last_ended()
+    return words
+
+
+def update_limits(c: Any, settings: Settings) -> None:
+    """What each server may take where its profile does not say, and how long a start may last."""
+    limits = settings.limits
+    c.RoomSpawner.cpu_limit = limits.cpu
+    c.RoomSpawner.mem_limit = limits.memory
+    c.RoomSpawner.shm_size = limits.shm
+    c.RoomSpawner.pids_limit = limits.pids
+    c.RoomSpawner.log_size = limits.log_size
+    c.RoomSpawner.log_files = limits.log_files
+    c.RoomSpawner.boot_timeout = limits.boot_timeout
+    c.RoomSpawner.start_timeout = int(limits.boot_timeout) + BEFORE_BOOT
+    c.RoomSpawner.http_timeout = HTTP_TIMEOUT
+    # JupyterHub's own limits refuse people with 429 instead of letting them wait.
+    c.JupyterHub.concurrent_spawn_limit = 0
+    c.JupyterHub.active_server_limit = 0
+
+
+def _secret(settings: Settings, name: str) -> str:
+    return (state_directory(settings) / "secrets" / name).read_text().strip()

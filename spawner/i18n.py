@@ -1,0 +1,145 @@
+"""The hub's pages in the reader's language: gettext, chosen anew for each rendering.
+
+JupyterHub has no translations, and one Jinja environment for everybody. The functions
+that its templates call therefore look up the request: the language of the cookie that
+the switch in the footer sets, else the browser's, else the room's.
+"""
+
+from __future__ import annotations
+
+import gettext as gnu
+import io
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, pass_context
+from jinja2.ext import InternationalizationExtension
+from jupyterhub.handlers.base import BaseHandler
+
+COOKIE = "room-lang"
+#: Our name → (what HTML calls it, what it calls itself).
+LANGUAGES: Mapping[str, tuple[str, str]] = {"en": ("en", "English"), "zh_CN": ("zh-CN", "简体中文")}
+LOCALE = Path(__file__).parent / "locale"
+DOMAIN = "torchroom"
+
+
+def configure(c: Any, settings: Any) -> None:
+    """Set the room's language; ``pages.configure`` sets the extension that translates."""
+    c.JupyterHub.template_vars.update({"room_language": settings.language})
+
+
+@lru_cache
+def catalogue(language: str) -> gnu.NullTranslations:
+    """Return a language's catalogue, compiled from its ``.po`` file: there is no stale ``.mo``."""
+    source = LOCALE / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+    if not source.exists():
+        return gnu.NullTranslations()
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
+    compiled = io.BytesIO()
+    with source.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=language, domain=DOMAIN))
+    compiled.seek(0)
+    return gnu.GNUTranslations(compiled)
+
+
+def choose(cookie: str | None, accept_language: str, default: str) -> str:
+    """Return the language to speak. Any Chinese is answered in Simplified Chinese."""
+    if cookie in LANGUAGES:
+        return cookie
+    for tag in _by_preference(accept_language):
+        primary = tag.partition("-")[0]
+        if primary in ("zh", "en"):
+            return "zh_CN" if primary == "zh" else "en"
+    return default if default in LANGUAGES else "en"
+
+
+def _by_preference(accept_language: str) -> list[str]:
+    """Return the tags of an Accept-Language header (RFC 9110, 12.5.4), best first."""
+    weighted = []
+    for item in accept_language[:1000].split(","):
+        tag, _, parameter = item.partition(";")
+        name, _, value = parameter.partition("=")
+        try:
+            weight = float(value) if name.strip() == "q" else 1.0
+        except ValueError:
+            weight = 0.0
+        if tag.strip() and weight > 0:
+            weighted.append((weight, tag.strip().lower()))
+    return [tag for _, tag in sorted(weighted, key=lambda pair: -pair[0])]
+
+
+def language_of(handler: Any, default: str) -> str:
+    """Return the language for who sent a request; the room's when there is none."""
+    request = getattr(handler, "request", None)
+    if request is None:
+        return choose(None, "", default)
+    cookie = handler.get_cookie(COOKIE)
+    return choose(cookie, request.headers.get("Accept-Language", ""), default)
+
+
+def handler_of(context: Any) -> Any:
+    """Return the handler whose page is being rendered, or None.
+
+    ``static_url`` is a bound method of it, and the only way from JupyterHub's template
+    variables to the request.
+    """
+    return getattr(context.get("static_url"), "__self__", None) or context.get("handler")
+
+
+def page_language(context: Any) -> str:
+    """Return the language of the page that is being rendered."""
+    return language_of(handler_of(context), context.get("room_language") or "en")
+
+
+@pass_context
+def _gettext(context: Any, message: str) -> str:
+    return catalogue(page_language(context)).gettext(message)
+
+
+@pass_context
+def _ngettext(context: Any, singular: str, plural: str, n: int) -> str:
+    return catalogue(page_language(context)).ngettext(singular, plural, n)
+
+
+@pass_context
+def _html_language(context: Any) -> str:
+    return LANGUAGES[page_language(context)][0]
+
+
+@pass_context
+def _here(context: Any) -> str:
+    """Return where to come back to after the language was switched."""
+    request = getattr(handler_of(context), "request", None)
+    if request is None:
+        return ""
+    return str(request.uri if request.method == "GET" else request.path)
+
+
+class Translations(InternationalizationExtension):
+    """Jinja's ``{% trans %}`` and ``_()``, with the catalogue found at each call."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        environment.install_gettext_callables(  # type: ignore[attr-defined]
+            _gettext, _ngettext, newstyle=True
+        )
+        environment.globals.update(
+            html_language=_html_language,
+            page_language=pass_context(page_language),
+            here=_here,
+            languages={code: name for code, (_, name) in LANGUAGES.items()},
+        )
+
+
+class LanguageHandler(BaseHandler):
+    """``/hub/room/language/<language>``: remember the choice, and go back."""
+
+    def get(self, language: str) -> None:
+        if language in LANGUAGES:
+            self._set_cookie(COOKIE, language, encrypted=False, expires_days=365)
+        target = self._validate_next_url(self.get_argument("next", ""))
+        self.redirect(target or self.hub.base_url)

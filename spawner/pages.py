@@ -1,0 +1,206 @@
+"""The hub's pages: where their templates and files are, and what the templates call."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, pass_context
+from jinja2.ext import Extension
+from jupyterhub.handlers.static import CacheControlStaticFilesHandler
+from markupsafe import Markup
+
+from spawner import i18n, stages
+from spawner.words import translate
+
+HERE = Path(__file__).parent
+TEMPLATES = HERE / "templates"
+STATIC = HERE / "static"
+
+
+def configure(c: Any, settings: Any) -> None:
+    """Put our templates before JupyterHub's, and name the room in them."""
+    c.JupyterHub.template_paths = [str(TEMPLATES)]
+    c.JupyterHub.jinja_environment_options = {"extensions": [i18n.Translations, Tools]}
+    c.JupyterHub.template_vars.update({"room_title": title(settings.name)})
+
+
+def title(name: str) -> str:
+    """Return what the pages call the room: the product, and the room's own name if it has one."""
+    return "Torchroom" if name == "torchroom" else f"Torchroom {name}"
+
+
+def routes() -> list[tuple[Any, ...]]:
+    """Return the handlers that the pages need, under the hub's prefix."""
+    return [
+        (r"/room/static/(.*)", CacheControlStaticFilesHandler, {"path": str(STATIC)}),
+        (r"/room/language/([A-Za-z_]+)", i18n.LanguageHandler),
+    ]
+
+
+@lru_cache
+def asset(name: str) -> str:
+    """Return a file's path below the hub's prefix, with its content's hash against old caches."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"room/static/{name}?v={digest}"
+
+
+# -- the start page's cards --------------------------------------------------------------------
+
+
+def start_form(spawner: Any) -> str:
+    """Return the start page's cards as HTML, for ``Spawner.options_form``; nothing without any."""
+    cards = spawner.cards()
+    if not cards:
+        return ""
+    handler = getattr(spawner, "handler", None)
+    return (
+        _environment()
+        .get_template("cards.html")
+        .render(
+            cards=cards,
+            chosen=chosen(cards),
+            handler=handler,
+            room_language=_room_language(handler),
+            style=Markup((STATIC / "cards.css").read_text("utf-8")),  # noqa: S704  (our own file)
+        )
+    )
+
+
+def chosen(cards: Sequence[Any]) -> str | None:
+    """Return the card to preselect: the selected one, or the first that can be had."""
+    able = [card for card in cards if card.available]
+    best = next((card for card in able if card.selected), able[0] if able else None)
+    return None if best is None else best.slug
+
+
+def _room_language(handler: Any) -> str:
+    variables = handler.settings.get("template_vars", {}) if handler else {}
+    return str(variables.get("room_language", "en"))
+
+
+@lru_cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, extensions=[i18n.Translations, Tools]
+    )
+
+
+# -- what templates call -----------------------------------------------------------------------
+
+
+class Tools(Extension):
+    """Our functions and filters, in each of JupyterHub's two environments and in our own."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        environment.globals.update(
+            asset=asset,
+            stages=lambda: [stage for stage in stages.STAGES if stage.id != "ready"],
+            viewer=_viewer,
+            query=_query,
+            last_ended=last_ended,
+            refusal=_refusal,
+            known_refusal=_known_refusal,
+            server_name=_server_name,
+            failure=_failure,
+        )
+        environment.filters.update(words=_words, size=stages.size, number=number)
+
+
+@pass_context
+def _words(context: Any, text: str) -> str:
+    """Say what a rule says in the reader's language."""
+    return translate(str(text), i18n.page_language(context))
+
+
+@pass_context
+def _viewer(context: Any) -> str:
+    """Return who looks at the page. A template's ``user`` is whose server it is about."""
+    user = getattr(i18n.handler_of(context), "current_user", None)
+    return str(user.name) if user else ""
+
+
+@pass_context
+def _query(context: Any, name: str) -> str:
+    """Return a value of the page's address."""
+    handler = i18n.handler_of(context)
+    return str(handler.get_query_argument(name, "")) if handler else ""
+
+
+def last_ended(user: Any, server_name: str) -> str | None:
+    """Return why somebody's server ended last time, from a spawner that knows."""
+    if user is None or server_name not in user.orm_user.orm_spawners:
+        return None
+    ask = getattr(user.spawners[server_name], "last_ended", None)
+    why: str | None = ask() if ask else None
+    return why
+
+
+_ASK = "Try again in a minute; if it happens again, tell the admin, whose log says why."
+#: JupyterHub's own refusals have no words for people: how to know each, and ours for it.
+_OWN_REFUSALS = (
+    (re.compile(r"is already running"), "Your server runs already."),
+    (re.compile(r"pending (spawn|stop|check)"), "Your server is starting or stopping already."),
+    (re.compile(r"HTTP 429"), f"Too many servers are starting at the same time. {_ASK}"),
+    (
+        re.compile(r"already has the maximum of (\d+) named servers"),
+        "You have {} servers beside your own, and no more are allowed. Remove one first.",
+    ),
+    (
+        re.compile(r"Invalid (server|display)_name"),
+        "A server's name has small letters, digits, and - between them; at most 30 characters.",
+    ),
+    (re.compile(r"Named servers are not enabled"), "In this room everybody has one server."),
+)
+
+
+def own_words(message: str) -> str:
+    """Return our words for a refusal of JupyterHub's, or none."""
+    for pattern, words in _OWN_REFUSALS:
+        found = pattern.search(message)
+        if found:
+            return words.format(*found.groups())
+    return ""
+
+
+@pass_context
+def _refusal(context: Any, message: str | None, html: str | None) -> str:
+    """Say why a start was refused. Words for people come with HTML beside them; the rest do not."""
+    if html and message:
+        return _words(context, message)
+    return _words(context, own_words(message or "") or f"The server could not be started. {_ASK}")
+
+
+@pass_context
+def _known_refusal(context: Any, message: str | None) -> str:
+    """Say what JupyterHub refused, if we have words for it."""
+    return _words(context, own_words(message or ""))
+
+
+@pass_context
+def _server_name(context: Any) -> str:
+    """Return the server that the page's address names; the default one has none."""
+    parts = getattr(i18n.handler_of(context), "path_args", None) or []
+    return str(parts[1] or "") if len(parts) > 1 else ""
+
+
+@pass_context
+def _failure(context: Any, message: str | None, exception: Any) -> str:
+    """Say why a start failed."""
+    if message:
+        return _words(context, message)
+    if getattr(exception, "reason", "") == "timeout":
+        words = "Your server took too long to start, so the start was given up."
+    else:
+        words = "The server could not be started."
+    return _words(context, f"{words} {_ASK}")
+
+
+def number(value: float) -> str:
+    """Return a number without decimals it does not need: 2, 0.5."""
+    return f"{value:.4g}"

@@ -1,0 +1,92 @@
+"""At the hub's start and every minute: leases, containers and the hub's servers agree again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from jupyterhub import orm
+from sqlalchemy.exc import SQLAlchemyError
+
+from engine.client import EngineRefusedError, EngineUnavailableError
+from room.gpus.reconcile import Container, Repairs, repairs
+from room.models import (
+    LABEL_GPUS,
+    LABEL_KIND,
+    LABEL_LEASE,
+    LABEL_ROOM,
+    LABEL_SERVER,
+    LABEL_USER,
+    Lease,
+    Owner,
+)
+
+if TYPE_CHECKING:
+    from spawner.services import Services
+
+#: Seconds between two comparisons. Invariant 5 allows two minutes from any crash to agreement.
+EVERY = 60.0
+
+
+def served(db: Any) -> set[Owner]:
+    """Return the servers that the hub's own database lists, pending ones too."""
+    rows: Iterable[Any] = (
+        db.query(orm.User.name, orm.Spawner.name)
+        .join(orm.Spawner, orm.Spawner.user_id == orm.User.id)
+        .filter(orm.Spawner.server_id.isnot(None))
+    )
+    return {Owner(user, server or "") for user, server in rows}
+
+
+def from_listing(entry: Mapping[str, Any]) -> Container:
+    """Return what reconcile needs of one entry of the engine's list."""
+    labels = entry.get("Labels") or {}
+    units = labels.get(LABEL_GPUS, "")
+    return Container(
+        id=entry["Id"],
+        owner=Owner(labels.get(LABEL_USER, ""), labels.get(LABEL_SERVER, "")),
+        lease_id=labels.get(LABEL_LEASE, ""),
+        units=tuple(units.split(",")) if units else (),
+        created_at=datetime.fromtimestamp(entry["Created"], timezone.utc),
+    )
+
+
+async def once(services: Services, list_served: Callable[[], set[Owner]]) -> Repairs:
+    """Compare and mend. The order of the three readings is what makes it safe to do so."""
+    leases: tuple[Lease, ...] = await services.store.run(services.broker.leases)
+    listing = await services.engine.containers({LABEL_ROOM: services.room, LABEL_KIND: "server"})
+    found = repairs(leases, map(from_listing, listing), list_served(), services.moving())
+    for container in found.remove:
+        services.log.warning(
+            "No server of the hub stands behind container %s of %s: removing it",
+            container.id[:12],
+            container.owner,
+        )
+        await services.engine.remove_until_gone(container.id)
+        if container.lease_id:
+            await services.store.run(services.broker.release, container.lease_id)
+    for lease in found.release:
+        services.log.warning("Lease %s of %s has no container: released", lease.id, lease.owner)
+        await services.store.run(services.broker.release, lease.id)
+    for lease in found.adopt:
+        if await services.store.run(services.broker.adopt, lease):
+            services.log.warning("Lease %s of %s was only on its container", lease.id, lease.owner)
+        else:
+            services.log.error(
+                "%s runs with GPUs %s, which are leased to another server: stop one of the two",
+                lease.owner,
+                ", ".join(lease.units),
+            )
+    return found
+
+
+async def keep(services: Services, list_served: Callable[[], set[Owner]]) -> None:
+    """Run ``once`` for as long as the hub does; an engine that is down is asked again."""
+    while True:
+        try:
+            await once(services, list_served)
+        except (EngineUnavailableError, EngineRefusedError, SQLAlchemyError) as error:
+            services.log.warning("Could not compare leases with containers: %s", error)
+        await asyncio.sleep(EVERY)

@@ -1,0 +1,110 @@
+"""What all RoomSpawners of one hub share: engine, store, broker, and the tidying behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from docker.errors import NotFound
+from sqlalchemy.exc import SQLAlchemyError
+
+from engine.client import Engine, EngineRefusedError, EngineUnavailableError
+from room.gpus.broker import Broker
+from room.models import Owner
+from room.store import Store
+from spawner import exits, reconcile
+from spawner.exits import Ended
+from spawner.homes import AgentClient
+
+#: Seconds between tries while the engine does not answer: doubled up to the last.
+RETRY_FIRST, RETRY_LAST = 0.2, 15.0
+
+
+@dataclass(slots=True)
+class Services:
+    """One of these per hub process."""
+
+    room: str
+    engine: Engine
+    store: Store
+    broker: Broker
+    agent: AgentClient | None
+    log: logging.Logger
+    #: Servers between the first act of a start and its end: reconcile leaves them alone.
+    starting: set[Owner] = field(default_factory=set)
+    #: How each server ended last time: pages ask for it, and must not wait for the database.
+    ends: dict[Owner, Ended] = field(default_factory=dict)
+    _reconciling: asyncio.Task[None] | None = None
+    _tidying: dict[Owner, asyncio.Task[None]] = field(default_factory=dict)
+
+    def moving(self) -> set[Owner]:
+        """Return the servers that somebody is starting or tidying right now."""
+        return self.starting | set(self._tidying)
+
+    def tidying(self, owner: Owner) -> asyncio.Task[None] | None:
+        return self._tidying.get(owner)
+
+    def tidy(
+        self,
+        owner: Owner,
+        tidy: Callable[[], Awaitable[None]],
+        after: asyncio.Future[object] | None,
+    ) -> asyncio.Task[None]:
+        """Run ``tidy`` in the background until it succeeds; at most one runs for an owner.
+
+        ``after`` is the engine's or the store's call that was in flight when a
+        start was cut short: the thread goes on with it, and what it makes has
+        to exist before it can be removed.
+        """
+        running = self._tidying.get(owner)
+        task = asyncio.ensure_future(self._persist(owner, tidy, after, running))
+        self._tidying[owner] = task
+        task.add_done_callback(lambda done: self._forget(owner, done))
+        return task
+
+    def _forget(self, owner: Owner, task: asyncio.Task[None]) -> None:
+        if self._tidying.get(owner) is task:
+            del self._tidying[owner]
+
+    async def _persist(
+        self,
+        owner: Owner,
+        tidy: Callable[[], Awaitable[None]],
+        after: asyncio.Future[object] | None,
+        before: asyncio.Task[None] | None,
+    ) -> None:
+        waited = [f for f in (after, before) if f is not None]
+        if waited:
+            await asyncio.wait(waited)
+        pause = RETRY_FIRST
+        while True:
+            try:
+                await tidy()
+            except (
+                EngineUnavailableError,
+                EngineRefusedError,
+                NotFound,
+                SQLAlchemyError,
+            ) as error:
+                self.log.warning("Tidying after %s: %s; trying again", owner, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, RETRY_LAST)
+            else:
+                return
+
+    def keep_reconciling(self, served: Callable[[], set[Owner]]) -> None:
+        """Compare rows, containers and servers every minute from now on; once a hub is enough."""
+        if self._reconciling is None:
+            self._reconciling = asyncio.ensure_future(reconcile.keep(self, served))
+
+    async def record(self, ended: Ended) -> None:
+        """Keep how a server ended, for the pages and beyond the hub's own life."""
+        self.ends[ended.exit.owner] = ended
+        await self.store.run(exits.record, self.store, ended)
+
+    async def settled(self) -> None:
+        """Return when nothing is being tidied any more."""
+        while self._tidying:
+            await asyncio.wait(list(self._tidying.values()))

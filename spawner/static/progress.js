@@ -1,0 +1,170 @@
+"use strict";
+/* Follow a start: its steps as they come, and what is left of it when the hub was restarted. */
+(() => {
+  const page = document.getElementById("start");
+  const words = page.dataset;
+  const steps = [...page.querySelectorAll(".step")];
+  const bar = page.querySelector("[role=progressbar]");
+  const said = document.getElementById("said");
+  const note = document.getElementById("note");
+  const cancel = document.getElementById("cancel");
+  const POLL = 2000;
+  let source = null;
+  let current = null;
+  let began = null; /* when the current step began, by this page's clock, in ms */
+  let cancelled = false;
+
+  /* JupyterHub leads here with the form's token in the address, where nobody needs it. */
+  const address = new URL(location.href);
+  address.searchParams.delete("_xsrf");
+  history.replaceState(null, "", address);
+
+  follow();
+  setInterval(tick, 1000);
+  cancel.addEventListener("click", stop);
+
+  function follow() {
+    source = new EventSource(words.progress);
+    source.onmessage = (event) => take(JSON.parse(event.data));
+    source.onerror = () => {
+      /* Connecting again is the browser's own doing. Closed is an answer: look what is left. */
+      if (source.readyState === EventSource.CLOSED) {
+        setTimeout(recover, POLL);
+      } else {
+        tell(words.waiting);
+      }
+    };
+    source.onopen = () => tell("");
+  }
+
+  function take(event) {
+    if (event.ready || event.failed) {
+      source.close();
+      if (!cancelled) {
+        /* The page's address knows what comes now: the server, or why there is none. */
+        setTimeout(() => location.reload(), event.failed ? 700 : 0);
+      }
+      return;
+    }
+    if (event.progress !== undefined) {
+      bar.setAttribute("aria-valuenow", event.progress);
+      bar.firstElementChild.style.width = `${event.progress}%`;
+      document.title = `${event.progress}% · ${words.title}`;
+    }
+    const index = steps.findIndex((step) => step.dataset.stage === event.stage);
+    if (index >= 0) {
+      tell("");
+      enter(index, event);
+    } else if (event.message && event.progress > 0) {
+      /* another spawner's words; at 0 it is JupyterHub that says what the page shows anyway */
+      tell(event.message);
+    }
+  }
+
+  function enter(index, event) {
+    const step = steps[index];
+    if (step !== current) {
+      current = step;
+      began = Date.now();
+      steps.forEach((other, at) => {
+        other.classList.toggle("done", at < index);
+        other.classList.toggle("current", at === index);
+        other.toggleAttribute("aria-current", false);
+        if (at > index) {
+          other.querySelector(".time").textContent = "";
+        }
+      });
+      step.setAttribute("aria-current", "step");
+      said.textContent = words.step
+        .replace("{n}", index + 1)
+        .replace("{all}", steps.length)
+        .replace("{step}", step.dataset.label);
+      /* A page that was opened late gets all steps at once: only their times tell how long. */
+      step.dataset.began = event.elapsed;
+      const before = steps[index - 1];
+      if (before && before.dataset.began !== undefined) {
+        show(before, event.elapsed - before.dataset.began);
+      }
+    }
+    if (event.elapsed !== undefined) {
+      began = Date.now() - 1000 * (event.elapsed - step.dataset.began);
+    }
+    tick();
+  }
+
+  function tick() {
+    if (current) {
+      show(current, (Date.now() - began) / 1000);
+    }
+  }
+
+  function show(step, seconds) {
+    step.querySelector(".time").textContent = words.seconds.replace(
+      "{n}",
+      Math.max(0, Math.round(seconds)),
+    );
+  }
+
+  function tell(text) {
+    note.textContent = text;
+    note.hidden = !text;
+  }
+
+  async function recover() {
+    if (cancelled) {
+      return;
+    }
+    let answer;
+    try {
+      answer = await fetch(words.model, { headers: { "X-XSRFToken": words.xsrf } });
+    } catch {
+      answer = null;
+    }
+    if (!answer || answer.status >= 500) {
+      tell(words.waiting);
+      setTimeout(recover, POLL);
+      return;
+    }
+    if (!answer.ok) {
+      location.reload(); /* logged out meanwhile: the login page leads back here */
+      return;
+    }
+    const server = (await answer.json()).servers?.[words.server];
+    if (server?.ready) {
+      location.reload();
+    } else if (server?.pending) {
+      tell("");
+      follow();
+    } else {
+      location.replace(`${words.home}?start=gone`);
+    }
+  }
+
+  async function stop() {
+    cancelled = true;
+    cancel.disabled = true;
+    const label = cancel.textContent;
+    cancel.textContent = words.cancelling;
+    let answer = null;
+    try {
+      answer = await fetch(words.stop, {
+        method: "DELETE",
+        headers: { "X-XSRFToken": words.xsrf },
+      });
+    } catch {
+      /* told below */
+    }
+    if (answer?.ok) {
+      source.close();
+      location.replace(`${words.home}?start=cancelled`);
+      return;
+    }
+    cancelled = false;
+    cancel.disabled = false;
+    cancel.textContent = label;
+    tell(words.notCancelled);
+    if (source.readyState === EventSource.CLOSED) {
+      recover();
+    }
+  }
+})();

@@ -1,0 +1,145 @@
+"""What rules and stages say to people, sentence by sentence, so that it can be translated.
+
+Rules speak English and know nothing of pages. Their sentences are listed here as
+patterns; a page finds which one it has before it, and says the same in the reader's
+language. ``tests/unit/test_words.py`` fails when a rule says something that is not here.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from spawner.i18n import catalogue
+
+
+def N_(message: str) -> str:  # noqa: N802  (gettext's name for: translate this later)
+    return message
+
+
+SENTENCES = (
+    # spawner/stages.py: the steps
+    N_("Checking what you may start"),
+    N_("Finding a free GPU"),
+    N_("Opening your home"),
+    N_("Making your container"),
+    N_("Starting JupyterLab"),
+    N_("Your server is ready"),
+    # spawner/stages.py: what went wrong
+    N_("Try again in a minute; if it happens again, tell the admin, whose log says why."),
+    N_("The room could not check what you may start."),
+    N_("The room could not lease you a GPU."),
+    N_("Your home could not be opened, so nothing was started and nothing in it was touched."),
+    N_("The room could not make a container for your server."),
+    N_("Your server was made, but JupyterLab did not start in it."),
+    N_("Your server started, but the room lost sight of it."),
+    N_("The room's container engine does not answer, so no server can start right now."),
+    N_("JupyterLab did not answer within %(seconds)s seconds, so the server was stopped."),
+    N_("The host may be busy; try again in a minute."),
+    N_("Your server ended while it was starting."),
+    N_("Your last server is not gone yet."),
+    N_("It is being removed; try again in a minute."),
+    # spawner/stages.py: how a server ended
+    N_("It used all its memory of %(size)s and was stopped."),
+    N_("It used all its memory and was stopped."),
+    N_("Use smaller batches or load less data at once, or choose a profile with more memory."),
+    N_("It ended by itself, as when Shut Down is chosen in JupyterLab."),
+    N_("It was killed from outside (signal 9)."),
+    N_(
+        "It was killed from outside (signal 9), as happens when its %(size)s of memory are used up."
+    ),
+    N_("It was asked to stop (signal 15)."),
+    N_("It ended with exit code %(code)s."),
+    # room/gpus: leases
+    N_("The GPU of your last server is not free yet (%(count)s held)."),
+    N_("It comes back when that server's container is gone; try again in a minute."),
+    N_("This profile needs 1 GPU and this room has none."),
+    N_("This profile needs %(needed)s GPUs and this room has none."),
+    N_("This profile needs %(needed)s GPUs and this room has %(total)s."),
+    N_("The room's only GPU is taken, and this profile needs %(needed)s."),
+    N_("All %(total)s GPUs are taken, and this profile needs %(needed)s."),
+    N_("%(taken)s of %(total)s GPUs are taken, %(free)s free, and this profile needs %(needed)s."),
+    N_("Choose a profile with fewer GPUs, or one without."),
+    N_("Try again when somebody stops a server, or choose a profile without a GPU."),
+    # spawner/options.py: what may be asked for
+    N_("The options must be an object of names and values."),
+    N_("The option %(name)s must be a text of at most 1,024 characters."),
+    N_("There is no profile %(name)s in this room."),
+    N_("Choose one of: %(known)s."),
+    N_("%(value)s is not allowed for %(name)s: it must match %(pattern)s."),
+    N_("%(value)s is no choice for %(name)s."),
+    N_("This room does not take the option %(name)s."),
+    N_("It takes: %(known)s."),
+    # spawner/spawner.py: a card that cannot be chosen
+    N_("This profile needs %(needed)s GPU(s); this room has %(total)s."),
+    # spawner/pages.py: where JupyterHub has no words for people
+    N_("The server could not be started."),
+    N_("Your server runs already."),
+    N_("Your server is starting or stopping already."),
+    N_("Too many servers are starting at the same time."),
+    N_("You have %(count)s servers beside your own, and no more are allowed."),
+    N_("Remove one first."),
+    N_("A server's name has small letters, digits, and - between them; at most 30 characters."),
+    N_("In this room everybody has one server."),
+    N_("Your server took too long to start, so the start was given up."),
+)
+
+_PLACE = re.compile(r"%\((\w+)\)s")
+_END = re.compile(r"(?<=[.!?])\s+(?=\S)")
+
+
+def translate(text: str, language: str) -> str:
+    """Return ``text`` in ``language``, sentence by sentence; what is not known stays as it is."""
+    if language == "en":
+        return text
+    parts = [_sentence(part, language) for part in _whole(_END.split(text.strip()))]
+    # Chinese sentences follow each other without a blank.
+    return re.sub(r"(?<=[。！？]) ", "", " ".join(parts))  # noqa: RUF001
+
+
+def known(sentence: str) -> bool:
+    """Say whether one sentence is on the list."""
+    return _match(sentence) is not None
+
+
+def _whole(parts: list[str]) -> list[str]:
+    """Join again what was split inside a sentence, as after the stop in a profile's name."""
+    joined: list[str] = []
+    while parts:
+        candidates = (" ".join(parts[:count]) for count in range(1, len(parts) + 1))
+        taken = next((n for n, text in enumerate(candidates, 1) if known(text)), 1)
+        joined.append(" ".join(parts[:taken]))
+        parts = parts[taken:]
+    return joined
+
+
+def _sentence(sentence: str, language: str) -> str:
+    found = _match(sentence)
+    if found is None:
+        return sentence
+    message, values = found
+    translated = catalogue(language).gettext(message)
+    return translated % values if values else translated
+
+
+def _match(sentence: str) -> tuple[str, dict[str, str]] | None:
+    for message, pattern in _patterns():
+        match = pattern.fullmatch(sentence)
+        if match:
+            return message, match.groupdict()
+    return None
+
+
+@lru_cache
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return the sentences as patterns; those with fewer free places first."""
+    ordered = sorted(SENTENCES, key=lambda message: len(_PLACE.findall(message)))
+    return tuple((message, _pattern(message)) for message in ordered)
+
+
+def _pattern(message: str) -> re.Pattern[str]:
+    pieces = _PLACE.split(message)
+    escaped = [
+        f"(?P<{piece}>.+)" if place % 2 else re.escape(piece) for place, piece in enumerate(pieces)
+    ]
+    return re.compile("".join(escaped), re.DOTALL)
