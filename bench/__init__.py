@@ -1,0 +1,1 @@
+"""Benchmarks: ours, a peer and the floor side by side in one run. Not tests."""

@@ -1,0 +1,220 @@
+"""Whatever goes wrong in a start, at whatever stage: no container, no lease, no ghost server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import docker
+import pytest
+
+from tests.engine.conftest import Room, opened, running_agent
+from tests.utils.faulty_engine import FaultyEngine
+from tests.utils.hub import Hub
+from tests.utils.wait import wait_until
+
+pytestmark = pytest.mark.engine
+
+#: The engine's requests in a start, in their order.
+REQUESTS = {
+    "leftover": r"GET /containers/[^/]+/json",
+    "image": r"GET /images/.*/json",
+    "volume": r"POST /volumes/create",
+    "create": r"POST /containers/create",
+    "start": r"POST /containers/[^/]+/start",
+    "address": r"GET /containers/[0-9a-f]{64}/json",
+}
+STAGES = [pytest.param(pattern, id=stage) for stage, pattern in REQUESTS.items()]
+NEVER_READY = ["sh", "-c", "sleep 600"]
+_numbers = count()
+
+
+@pytest.fixture(scope="module")
+def faults(
+    client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory, stub_image: str
+) -> Iterator[tuple[Room, FaultyEngine]]:
+    """A hub whose engine can be broken; a start that takes over 4 seconds times out."""
+    directory = tmp_path_factory.mktemp("faults")
+    engine = FaultyEngine(directory / "engine.sock")
+    with opened(client, directory, stub_image) as room, running_agent(directory) as agent:
+        room.open(gpus=1, traits={**agent, "gpus": 1, "start_timeout": 4}, engine=engine)
+        yield room, engine
+    engine.close()
+
+
+@pytest.fixture
+def broken(
+    faults: tuple[Room, FaultyEngine],
+) -> Iterator[tuple[Room, Hub, FaultyEngine, str]]:
+    """Yield room, hub, engine and a new user; afterwards that user can start as if nothing was."""
+    room, engine = faults
+    assert room.hub is not None
+    user = f"user{next(_numbers)}"
+    room.hub.add(user)
+    yield room, room.hub, engine, user
+    engine.heal()
+    room.wait_nothing_left()
+    room.hub.wait_stopped(user)
+    room.hub.start_server(user)
+    room.hub.stop_server(user)
+    room.wait_nothing_left()
+
+
+@pytest.mark.parametrize("action", ["refuse", "drop", "lose"])
+@pytest.mark.parametrize("request_", STAGES)
+def test_a_failing_engine_leaves_nothing_and_is_told_in_words(
+    broken: tuple[Room, Hub, FaultyEngine, str], request_: str, action: str
+) -> None:
+    _room, hub, engine, user = broken
+    rule = engine.fault(request_, action)
+    hub.request_start(user)
+    assert rule.seen.wait(20)
+    wait_until(lambda: hub.model(user) is None or "stop" in str(hub.model(user)), timeout=30)
+    engine.heal()
+    words = hub.wait_failed(user)
+    assert words.endswith("the admin, whose log says why.")
+    assert not any(sign in words for sign in ("Error", "Exception", "500", "test engine", "docker"))
+
+
+@pytest.mark.parametrize("request_", STAGES)
+def test_a_start_that_is_deleted_at_any_stage_is_undone(
+    broken: tuple[Room, Hub, FaultyEngine, str], request_: str
+) -> None:
+    room, hub, engine, user = broken
+    rule = engine.fault(request_, "hold")
+    hub.request_start(user)
+    assert rule.seen.wait(20)
+    answer = hub.request_stop(user)
+    assert answer.status_code in (202, 204), answer.text
+    engine.heal()
+    hub.wait_stopped(user)
+    room.wait_nothing_left()
+
+
+@pytest.mark.parametrize("request_", STAGES)
+def test_a_start_that_times_out_at_any_stage_is_undone(
+    broken: tuple[Room, Hub, FaultyEngine, str], request_: str
+) -> None:
+    room, hub, engine, user = broken
+    rule = engine.fault(request_, "hold")
+    hub.request_start(user)
+    assert rule.seen.wait(20)
+    wait_until(
+        lambda: (hub.model(user) or {}).get("pending") != "spawn", timeout=30, explain=hub.tail
+    )
+    engine.heal()
+    hub.wait_stopped(user)
+    room.wait_nothing_left()
+
+
+@pytest.mark.parametrize("went_through", [True, False], ids=["started", "only-created"])
+def test_a_hub_killed_between_create_and_ready_leaves_no_orphan(
+    room: Room, engine: FaultyEngine, went_through: bool
+) -> None:
+    """The engine may do what the dead hub asked for: the server is found again, else removed."""
+    hub = room.open(gpus=2, traits={"gpus": 1}, engine=engine)
+    hub.add("alice", "bob")
+    hub.start_server("bob")
+    pid = room.container("bob").attrs["State"]["Pid"]
+
+    rule = engine.fault(REQUESTS["start"], "hold")
+    hub.request_start("alice")
+    assert rule.seen.wait(20)
+    assert len(room.containers()) == 2
+    hub.kill()
+    if went_through:
+        engine.heal()
+    else:
+        engine.lose_held()
+    hub.start()
+
+    expected = {"alice", "bob"} if went_through else {"bob"}
+    wait_until(
+        lambda: (
+            {user for user in ("alice", "bob") if hub.model(user)}
+            == {lease.owner.user for lease in room.leases()}
+            == {c.labels["torchroom.user"] for c in room.containers()}
+            == expected
+        ),
+        timeout=90,
+        explain=hub.tail,
+    )
+    assert hub.model("bob")["ready"]
+    assert room.container("bob").attrs["State"]["Pid"] == pid
+
+
+def test_a_hub_killed_while_a_server_boots_finds_it_again(room: Room) -> None:
+    slow = ["sh", "-c", "sleep 4; exec python3 -m http.server 8888"]
+    hub = room.open(gpus=1, traits={"gpus": 1, "cmd": slow})
+    hub.add("alice")
+    hub.request_start("alice")
+    wait_until(
+        lambda: any(c.status == "running" for c in room.containers()), timeout=20, explain=hub.tail
+    )
+    pid = room.container("alice").attrs["State"]["Pid"]
+    hub.kill()
+    hub.start()
+    wait_until(lambda: (hub.model("alice") or {}).get("ready"), timeout=40, explain=hub.tail)
+    assert room.container("alice").attrs["State"]["Pid"] == pid
+    assert len(room.leases()) == 1
+    hub.stop_server("alice")
+    room.wait_nothing_left()
+
+
+def test_a_container_that_appears_after_its_hub_was_killed_is_removed(
+    room: Room, engine: FaultyEngine
+) -> None:
+    hub = room.open(gpus=1, traits={"gpus": 1}, engine=engine)
+    hub.add("alice")
+    rule = engine.fault(REQUESTS["create"], "hold")
+    hub.request_start("alice")
+    assert rule.seen.wait(20)
+    hub.kill()
+    engine.heal()
+    hub.start()
+    hub.wait_stopped("alice")
+    room.wait_nothing_left()
+
+
+def test_running_servers_are_not_forgotten_when_the_engine_is_down_at_the_hubs_start(
+    room: Room, engine: FaultyEngine
+) -> None:
+    hub = room.open(gpus=1, traits={"gpus": 1}, engine=engine)
+    hub.add("alice")
+    hub.start_server("alice")
+    pid = room.container("alice").attrs["State"]["Pid"]
+    hub.kill()
+    down = engine.fault(r".*", "drop")
+    hub.start()
+    assert down.seen.wait(20)
+    wait_until(lambda: (hub.model("alice") or {}).get("ready"), timeout=30, explain=hub.tail)
+    engine.heal()
+    assert hub.model("alice")["ready"]
+    assert room.container("alice").attrs["State"]["Pid"] == pid
+    assert len(room.leases()) == 1
+
+
+def test_a_hub_that_ends_cleanly_undoes_the_start_it_cuts_short(
+    room: Room, engine: FaultyEngine
+) -> None:
+    hub = room.open(gpus=1, traits={"gpus": 1, "cmd": NEVER_READY}, engine=engine)
+    hub.add("alice")
+    hub.request_start("alice")
+    wait_until(lambda: room.containers(), timeout=20, explain=hub.tail)
+    hub.stop()
+    room.wait_nothing_left()
+
+
+def test_a_lease_that_only_the_labels_remember_is_written_down_again(room: Room) -> None:
+    hub = room.open(gpus=1, traits={"gpus": 1})
+    hub.add("alice")
+    hub.start_server("alice")
+    (lease,) = room.leases()
+    hub.kill()
+    with room.store.decide() as connection:
+        from room.store.tables import leases
+
+        connection.execute(leases.delete())
+    hub.start()
+    wait_until(lambda: room.leases(), timeout=90, explain=hub.tail)
+    assert [(found.id, found.units) for found in room.leases()] == [(lease.id, lease.units)]

@@ -1,0 +1,188 @@
+"""What the pages say, over HTTP: refusals, errors, languages."""
+
+import re
+
+import pytest
+
+from tests.hub.conftest import Browser, text_of
+from tests.utils.wait import wait_until
+
+#: What no person is ever shown.
+CODE = re.compile(
+    r"Exception|Error\b|Traceback|reason=|HTTP|\b[45]\d\d\b|/secret|None|\{\{|%\(|undefined"
+)
+
+
+@pytest.fixture
+def someone(hub):
+    """Return what logs somebody in, and the browser they use."""
+    made = []
+
+    def log_in(login: str, language: str = "en", **person) -> Browser:
+        browser = Browser(hub, **{"Accept-Language": language})
+        made.append(browser)
+        browser.log_in(hub.person(login, **person))
+        assert browser.who() == login
+        return browser
+
+    yield log_in
+    hub.script({})
+    for browser in made:
+        browser.close()
+
+
+def start(browser: Browser, path: str = "/hub/spawn", **choice: str):
+    form = browser.get(path).text
+    action = re.search(r'action="([^"]+)"', form).group(1).replace("&amp;", "&")
+    return browser.post(action, data=choice or {"profile": "cpu"})
+
+
+def test_a_refused_start_says_why_on_the_start_page(hub, someone) -> None:
+    browser = someone("refused")
+    hub.script({"refuse": "All 2 GPUs are taken, and this profile needs 1."})
+    answer = start(browser)
+    text = text_of(answer)
+    assert "All 2 GPUs are taken, and this profile needs 1." in text
+    assert "What would you like to start?" in text, "and lets choose again"
+    assert not CODE.search(text), text
+
+
+def test_a_refusal_is_said_in_the_readers_language(hub, someone) -> None:
+    browser = someone("refused-zh", "zh-CN")
+    hub.script({"refuse": "All 2 GPUs are taken, and this profile needs 1."})
+    assert "全部 2 个 GPU 都已被占用，而此配置需要 1 个。" in text_of(start(browser))  # noqa: RUF001
+
+
+def failed_page(hub, browser: Browser, path: str = "/hub/spawn"):
+    answer = start(browser, path)
+    wait_until(
+        lambda: (
+            "spawn-pending" in str(answer.url)
+            and "did not start" in text_of(browser.get(answer.url))
+        ),
+        timeout=20,
+        explain=hub.tail,
+    )
+    return browser.get(answer.url)
+
+
+def test_a_start_that_fails_later_says_why(hub, someone) -> None:
+    browser = someone("failing")
+    words = "JupyterLab did not answer within 120 seconds, so the server was stopped."
+    hub.script({"seconds": 0.4, "fail": words})
+    text = text_of(failed_page(hub, browser))
+    assert "Your server did not start" in text
+    assert words in text
+    assert "Try again" in text
+    assert not CODE.search(text), text
+
+
+def test_what_went_wrong_inside_is_not_shown(hub, someone) -> None:
+    browser = someone("crashing")
+    hub.script({"seconds": 0.4, "crash": True})
+    text = text_of(failed_page(hub, browser))
+    assert "The server could not be started." in text
+    assert not CODE.search(text), text
+    assert "boom" not in text
+
+
+def test_a_crash_at_once_is_not_shown_either(hub, someone) -> None:
+    browser = someone("crashing-at-once")
+    hub.script({"seconds": 0, "crash": True, "fail_at": "checking"})
+    text = text_of(start(browser))
+    assert "The server could not be started." in text
+    assert not CODE.search(text), text
+
+
+NOTHING = ("There is nothing here", "这里什么也没有")
+NOT_OPEN = ("This is not open to you", "您无权打开此页")
+SILENT = ("Your server does not answer", "您的服务器没有响应")
+TOO_MANY = ("Too many at once", "请求太多")
+WRONG = ("Something went wrong", "出了点问题")
+NOT_RUNNING = ("Your server is not running", "您的服务器没有运行")
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        pytest.param("/hub/nothing", 404, NOTHING, id="404"),
+        pytest.param("/hub/spawn/alice/no such name!", 404, NOTHING, id="somebody else's"),
+        pytest.param("/hub/admin", 403, NOT_OPEN, id="403"),
+        pytest.param("/hub/error/404", 200, NOTHING, id="404 for the proxy"),
+        pytest.param("/hub/error/503", 200, SILENT, id="503 for the proxy"),
+        pytest.param("/hub/error/429", 200, TOO_MANY, id="429"),
+        pytest.param("/hub/error/500", 200, WRONG, id="500"),
+        pytest.param("/hub/user/{me}/lab", 424, NOT_RUNNING, id="not running"),
+    ],
+)
+def test_an_error_is_said_in_words(hub, someone, path, status, words, language) -> None:
+    me = f"reader-{language.lower()}"
+    answer = someone(me, language).get(path.format(me=me))
+    text = text_of(answer)
+    assert answer.status_code == status
+    assert words[language != "en"] in text
+    assert not CODE.search(text), text
+    assert f'<html lang="{language}">' in answer.text
+
+
+def test_the_language_switch_is_remembered(hub, someone) -> None:
+    browser = someone("switching", "en")
+    answer = browser.get("/hub/room/language/zh_CN?next=/hub/home")
+    assert answer.url.path == "/hub/home"
+    assert "退出" in text_of(answer)
+    assert "Sign out" in text_of(browser.get("/hub/room/language/en?next=/hub/home"))
+    assert browser.get("/hub/room/language/xx").status_code == 200
+    assert browser.get("/hub/room/language/en?next=//evil.example/").url.host == "127.0.0.1"
+
+
+def test_the_last_choice_is_preselected(hub, someone) -> None:
+    browser = someone("chooser")
+    start(browser, profile="gpu")
+    wait_until(lambda: hub.api("GET", "/users/chooser").json()["server"], timeout=20)
+    hub.api("DELETE", "/users/chooser/server")
+    wait_until(lambda: not hub.api("GET", "/users/chooser").json()["servers"], timeout=20)
+    page = browser.get("/hub/spawn").text
+    assert re.findall(r'value="(\w+)" required\s+checked', page) == ["gpu"]
+
+
+def test_a_card_that_cannot_be_had_says_why_and_cannot_be_chosen(hub, someone) -> None:
+    page = someone("looker").get("/hub/spawn").text
+    assert re.search(r'value="big" required\s+disabled', page)
+    assert "this choice needs 4" in text_of(page)
+
+
+def test_what_a_profile_is_called_cannot_be_markup(hub, someone) -> None:
+    page = someone("escaper").get("/hub/spawn").text
+    assert "Brain &lt;16&gt;" in page
+
+
+def test_an_admin_sees_whose_server_it_is_and_keeps_the_own_name(hub, someone) -> None:
+    browser = someone("boss", admin=True)
+    someone("pupil")
+    page = browser.get("/hub/spawn/pupil")
+    assert "You are starting a server for pupil" in text_of(page)
+    hub.script({"seconds": 5})
+    answer = start(browser, "/hub/spawn/pupil")
+    assert "The server of pupil is starting" in text_of(answer)
+    assert re.search(r'class="who"[^>]*>boss<', answer.text)
+    assert re.search(r'data-stop="/hub/api/users/pupil/server"', answer.text)
+    hub.script({})
+
+
+def test_files_of_the_pages_are_cached_by_their_content(hub, someone) -> None:
+    browser = someone("cacher")
+    path = re.search(r'href="(/hub/room/static/room.css\?v=\w+)"', browser.get("/hub/home").text)
+    answer = browser.get(path.group(1))
+    assert answer.status_code == 200
+    assert "no-cache" not in answer.headers.get("Cache-Control", "")
+    assert browser.get("/hub/room/static/../pages.py").status_code in (403, 404)
+    assert browser.get("/hub/room/static/%2e%2e/pages.py").status_code in (403, 404)
+
+
+def test_a_wrong_name_for_a_server_is_refused_with_the_rule(hub, someone) -> None:
+    answer = someone("namer").get("/hub/spawn/namer/No_Such-")
+    assert answer.status_code == 400
+    text = text_of(answer)
+    assert "A server's name has small letters, digits, and - between them" in text
+    assert not CODE.search(text), text

@@ -1,0 +1,114 @@
+"""Imports point one way, and the domain knows neither JupyterHub nor Docker nor a web framework."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+JUPYTERHUB = {"jupyterhub", "dockerspawner", "oauthenticator", "traitlets"}
+DOCKER = {"docker", "requests"}
+WEB = {"tornado", "fastapi", "starlette", "uvicorn", "aiohttp", "flask", "jinja2", "httpx"}
+TERMINAL = {"click", "rich"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which of our packages one may import beside itself, and which of others never."""
+
+    ours: frozenset[str]
+    never: frozenset[str]
+
+
+RULES = {
+    "room": Rule(frozenset(), frozenset(JUPYTERHUB | DOCKER | WEB | TERMINAL)),
+    "engine": Rule(frozenset({"room"}), frozenset(JUPYTERHUB | WEB | TERMINAL)),
+    "spawner": Rule(frozenset({"engine", "room"}), frozenset(TERMINAL)),
+    "agent": Rule(frozenset({"engine", "room"}), frozenset(JUPYTERHUB | TERMINAL)),
+    "cli": Rule(frozenset({"engine", "room"}), frozenset(JUPYTERHUB)),
+    "server": Rule(frozenset(), frozenset(DOCKER | WEB | TERMINAL)),
+    "jupyterhub_config": Rule(frozenset({"spawner", "room"}), frozenset(DOCKER | WEB | TERMINAL)),
+}
+#: Folders that products never import from.
+AROUND = {"tests", "tools", "bench", "ansible"}
+
+
+def sources(package: str) -> list[Path]:
+    single = ROOT / f"{package}.py"
+    return [single] if single.exists() else sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield (line, first part of the module's name) of every import, inside functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name.partition(".")[0]) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, "." if node.level else (node.module or "").partition(".")[0]
+
+
+def wrong(package: str, source: str) -> list[str]:
+    """Return the imports of one file that the rule of its package does not allow."""
+    rule = RULES[package]
+    forbidden = (RULES.keys() | AROUND) - rule.ours - {package}
+    return [
+        f"line {line}: {name}"
+        for line, name in imported(ast.parse(source))
+        if name in forbidden or name in rule.never or name == "."
+    ]
+
+
+@pytest.mark.parametrize("package", RULES)
+def test_imports_point_one_way(package):
+    files = sources(package)
+    assert files
+    found = {
+        str(path.relative_to(ROOT)): mistakes
+        for path in files
+        if (mistakes := wrong(package, path.read_text("utf-8")))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("package", "source", "count"),
+    [
+        pytest.param("room", "from room.names import key", 0, id="own"),
+        pytest.param("spawner", "from engine.client import Engine", 0, id="allowed"),
+        pytest.param("room", "import docker.errors", 1, id="room-docker"),
+        pytest.param("room", "def f():\n    from jupyterhub import orm", 1, id="lazily"),
+        pytest.param("room", "if TYPE_CHECKING:\n    from fastapi import FastAPI", 1, id="typing"),
+        pytest.param("engine", "from spawner import hub", 1, id="backwards"),
+        pytest.param("agent", "import cli.main", 1, id="sideways"),
+        pytest.param("server", "from room import names", 1, id="server-stands-alone"),
+        pytest.param("cli", "from tests.utils import wait", 1, id="from-around"),
+        pytest.param("room", "from . import names", 1, id="relative"),
+    ],
+)
+def test_a_wrong_import_is_found(package, source, count):
+    assert len(wrong(package, source)) == count
+
+
+def test_every_package_has_a_rule():
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert packages - AROUND <= RULES.keys()
+
+
+def test_the_server_needs_nothing_before_jupyterhub_but_the_standard_library():
+    names = {
+        name for path in sources("server") for _, name in imported(ast.parse(path.read_text()))
+    }
+    assert names - set(sys.stdlib_module_names) == {"server", "jupyterhub"}
+
+
+def test_the_config_file_only_sets_things():
+    text = (ROOT / "jupyterhub_config.py").read_text()
+    assert len(text.splitlines()) < 60
+    allowed = (ast.Import, ast.ImportFrom, ast.Expr)
+    assert all(isinstance(node, allowed) for node in ast.parse(text).body)

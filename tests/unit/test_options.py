@@ -1,0 +1,189 @@
+"""The allow-list of options, what a profile sets, and what the start page's form carries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from room.models import Reject, SpawnOptions
+from spawner import options
+
+PROFILES: list[dict[str, Any]] = [
+    {"display_name": "Small CPU", "spawner_override": {"cpu_limit": 1, "environment": {"A": "1"}}},
+    {
+        "display_name": "GPU",
+        "slug": "gpu",
+        "default": True,
+        "spawner_override": {"gpus": 1, "environment": {"A": "1", "B": "2"}},
+        "profile_options": {
+            "size": {
+                "display_name": "Size",
+                "choices": {
+                    "one": {"display_name": "1 GPU", "spawner_override": {"gpus": 1}},
+                    "two": {
+                        "display_name": "2 GPUs",
+                        "default": True,
+                        "spawner_override": {"gpus": 2, "environment": {"B": None, "C": "3"}},
+                    },
+                },
+            },
+            "image": {
+                "choices": {"std": {"display_name": "Standard"}},
+                "unlisted_choice": {
+                    "enabled": True,
+                    "display_name": "Another",
+                    "validation_regex": r"school/[a-z]+:[0-9.]+",
+                    "spawner_override": {"image": "{value}", "environment": {"IMG": "x-{value}"}},
+                },
+            },
+        },
+    },
+]
+
+
+def parsed(raw: Any) -> SpawnOptions:
+    verdict = options.parse(raw, PROFILES)
+    assert isinstance(verdict, SpawnOptions), verdict
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("raw", "profile", "choices"),
+    [
+        pytest.param({}, "gpu", {}, id="nothing-is-the-default"),
+        pytest.param({"profile": "small-cpu"}, "small-cpu", {}, id="slug-from-display-name"),
+        pytest.param({"profile": "gpu", "size": "one"}, "gpu", {"size": "one"}, id="choice"),
+        pytest.param(
+            {"image": "unlisted_choice", "image--unlisted-choice": "school/a:1"},
+            "gpu",
+            {"image": "unlisted_choice", "image--unlisted-choice": "school/a:1"},
+            id="typed",
+        ),
+    ],
+)
+def test_known_options_are_taken(raw: Any, profile: str, choices: dict[str, str]) -> None:
+    verdict = parsed(raw)
+    assert (verdict.profile, dict(verdict.choices)) == (profile, choices)
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason", "named"),
+    [
+        pytest.param({"mem_limit": "64G"}, "option-unknown", "'mem_limit'", id="trait"),
+        pytest.param(
+            {"profile": "small-cpu", "size": "one"},
+            "option-unknown",
+            "'size'",
+            id="other-profiles-option",
+        ),
+        pytest.param({"profile": "huge"}, "profile-unknown", "'huge'", id="profile"),
+        pytest.param({"size": "three"}, "choice-unknown", "'three'", id="choice"),
+        pytest.param(
+            {"size--unlisted-choice": "9"}, "option-unknown", "unlisted", id="unlisted-off"
+        ),
+        pytest.param(
+            {"image--unlisted-choice": "evil/a:1"}, "choice-invalid", "evil/a:1", id="regex"
+        ),
+        pytest.param(
+            {"image--unlisted-choice": "school/a:1\n"}, "choice-invalid", "school", id="regex-whole"
+        ),
+        pytest.param({"profile": ["gpu"]}, "options-value", "'profile'", id="list-value"),
+        pytest.param({"profile": "x" * 2000}, "options-value", "1,024", id="too-long"),
+        pytest.param([], "options-shape", "object", id="not-an-object"),
+        pytest.param(None, "options-shape", "object", id="none"),
+    ],
+)
+def test_anything_else_is_refused_by_name(raw: Any, reason: str, named: str) -> None:
+    verdict = options.parse(raw, PROFILES)
+    assert isinstance(verdict, Reject)
+    assert verdict.reason == reason
+    assert named in verdict.message
+
+
+def test_without_profiles_only_an_image_is_known() -> None:
+    assert options.parse({"image": "a/b:1"}, []) == SpawnOptions(image="a/b:1")
+    verdict = options.parse({"profile": "gpu"}, [])
+    assert isinstance(verdict, Reject)
+    assert verdict.reason == "option-unknown"
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        pytest.param(
+            {"profile": "small-cpu"}, {"cpu_limit": 1, "environment": {"A": "1"}}, id="profile"
+        ),
+        pytest.param(
+            {}, {"gpus": 2, "environment": {"A": "1", "C": "3"}}, id="default-choice-none-removes"
+        ),
+        pytest.param(
+            {"size": "one", "image--unlisted-choice": "school/a:1"},
+            {
+                "gpus": 1,
+                "image": "school/a:1",
+                "environment": {"A": "1", "B": "2", "IMG": "x-school/a:1"},
+            },
+            id="typed-value-is-filled-in",
+        ),
+    ],
+)
+def test_a_choice_sets_traits_over_its_profile(raw: Any, expected: dict[str, Any]) -> None:
+    assert options.overrides(parsed(raw), PROFILES) == expected
+
+
+def test_resolving_never_changes_the_admins_list() -> None:
+    import copy
+
+    before = copy.deepcopy(PROFILES)
+    result = options.overrides(parsed({}), PROFILES)
+    result["environment"]["A"] = "changed"
+    assert before == PROFILES
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        pytest.param({}, {"profile": "gpu"}, id="empty"),
+        pytest.param(
+            {"profile": ["small-cpu"], "profile-option-gpu--size": ["one"], "_xsrf": ["x"]},
+            {"profile": "small-cpu"},
+            id="other-cards-do-not-count",
+        ),
+        pytest.param(
+            {
+                "profile": ["gpu"],
+                "profile-option-gpu--size": ["one"],
+                "profile-option-gpu--image": ["std"],
+                "profile-option-gpu--image--unlisted-choice": ["left over"],
+            },
+            {"profile": "gpu", "size": "one", "image": "std"},
+            id="text-beside-a-listed-choice",
+        ),
+        pytest.param(
+            {
+                "profile": ["gpu"],
+                "profile-option-gpu--image": ["unlisted_choice"],
+                "profile-option-gpu--image--unlisted-choice": ["school/a:1"],
+            },
+            {
+                "profile": "gpu",
+                "image": "unlisted_choice",
+                "image--unlisted-choice": "school/a:1",
+            },
+            id="typed",
+        ),
+    ],
+)
+def test_a_form_carries_what_rest_would_send(
+    form: dict[str, list[str]], expected: dict[str, str]
+) -> None:
+    assert options.from_form(form, PROFILES) == expected
+
+
+def test_a_card_shows_the_last_choice() -> None:
+    saved = {"profile": "gpu", "size": "one", "image--unlisted-choice": "school/a:1"}
+    size, image = options.card_options(PROFILES[1], saved)
+    assert [(slug, chosen) for slug, _, chosen in size.choices] == [("one", True), ("two", False)]
+    assert image.unlisted_value == "school/a:1"
+    assert image.unlisted_label == "Another"

@@ -1,0 +1,82 @@
+import re
+
+import pytest
+
+from room.gpus.placement import place
+from room.models import Exit, GPUUnit, Inventory, Owner, Reject
+from spawner import options, pages, stages, words
+from spawner.words import _END, known, translate
+
+PROFILES = [
+    {"display_name": "GPU", "slug": "gpu", "profile_options": {"n": {"choices": {"a": {}}}}},
+]
+
+
+def exit_(code: int, oom: bool = False) -> Exit:
+    from datetime import datetime, timezone
+
+    return Exit(Owner("alice"), code, oom, datetime.now(timezone.utc))
+
+
+def inventory(count: int) -> Inventory:
+    return Inventory(tuple(GPUUnit(f"GPU-{n}", n, "A100", 1) for n in range(count)))
+
+
+def said() -> list[str]:
+    """Return one of everything that our rules say to people."""
+    rejects = [
+        stages.engine_silent(),
+        *(stages.failed(stage.id) for stage in stages.STAGES),
+        stages.boot_too_slow(120),
+        stages.died_booting(exit_(1), 4 << 30),
+        stages.still_tidying(),
+        place(inventory(0), (), 1),
+        place(inventory(0), (), 3),
+        place(inventory(2), (), 3),
+        place(inventory(1), ("GPU-0",), 1),
+        place(inventory(4), ("GPU-0",), 4),
+        place(inventory(4), ("GPU-0", "GPU-1", "GPU-2", "GPU-3"), 2),
+        options.parse([], PROFILES),
+        options.parse({"profile": 3}, PROFILES),
+        options.parse({"profile": "x. y? z"}, PROFILES),
+        options.parse({"profile": "gpu", "m": "1"}, PROFILES),
+        options.parse({"profile": "gpu", "n": "b"}, PROFILES),
+    ]
+    assert all(isinstance(reject, Reject) for reject in rejects)
+    ends = [
+        stages.why_ended(end, memory)
+        for memory in (4 << 30, None)
+        for end in (exit_(137, True), exit_(0), exit_(137), exit_(143), exit_(1))
+    ]
+    own = [text.format(3) for _, text in pages._OWN_REFUSALS]
+    return [*(reject.message for reject in rejects), *ends, *own] + [
+        stage.message for stage in stages.STAGES
+    ]
+
+
+@pytest.mark.parametrize("text", said())
+def test_everything_a_rule_says_can_be_translated(text) -> None:
+    for sentence in words._whole(_END.split(text)):
+        assert known(sentence), sentence
+
+
+@pytest.mark.parametrize("text", said())
+def test_and_is_translated_with_its_values(text) -> None:
+    translated = translate(text, "zh_CN")
+    assert translate(text, "en") == text
+    assert re.search(r"[\u4e00-\u9fff]", translated)
+    left = re.sub(
+        r"'[^']*'|GPU|JupyterLab|Shut Down|GiB|x\. y\? z|\b[a-z]\b|gpu|profile", "", translated
+    )
+    assert not re.search(r"[A-Za-z]{2}", left), translated
+    for number in re.findall(r"\d+", text):
+        assert number in translated or number in ("1", "9", "15"), translated
+
+
+def test_what_is_not_known_stays_as_it_is() -> None:
+    assert translate("A site's own words.", "zh_CN") == "A site's own words."
+
+
+def test_unknown_sentences_among_known_ones_stay_in_their_place() -> None:
+    text = "A site's own words. Choose one of: a, b."
+    assert translate(text, "zh_CN").startswith("A site's own words.")

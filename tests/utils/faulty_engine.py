@@ -1,0 +1,138 @@
+"""A Docker Engine's socket with faults: forwards to the real one, and breaks what it is told to.
+
+A rule names a request by method and path; what happens then is ``refuse`` (the engine says 500),
+``drop`` (the connection ends without an answer), ``lose`` (the engine does it, its answer never
+arrives) or ``hold`` (nothing happens until ``released``, then the request goes on as if it had only
+been slow).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REFUSAL = b'{"message":"the test engine refuses this"}'
+
+
+@dataclass
+class Rule:
+    pattern: re.Pattern[str]
+    action: str
+    #: Requests that went by before the rule applies.
+    skip: int = 0
+    seen: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+
+
+class FaultyEngine:
+    """Listens on ``path`` in a thread of its own until ``close``."""
+
+    def __init__(self, path: Path, real: str = "/var/run/docker.sock") -> None:
+        self.path = path
+        self._real = real
+        self._rules: list[Rule] = []
+        self.requests: list[str] = []
+        self._loop = asyncio.new_event_loop()
+        self._server: asyncio.AbstractServer | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._up = threading.Event()
+        self._thread.start()
+        self._up.wait(10)
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.path}"
+
+    def fault(self, pattern: str, action: str, skip: int = 0) -> Rule:
+        """Apply ``action`` to every request whose ``METHOD /path`` matches from now on."""
+        rule = Rule(re.compile(pattern), action, skip)
+        self._rules.append(rule)
+        return rule
+
+    def lose_held(self) -> None:
+        """End the connections that are held: what they asked for never happens."""
+        for rule in self._rules:
+            rule.action = "drop"
+        self.heal()
+
+    def heal(self) -> None:
+        """Forget all faults; what was held goes on."""
+        rules, self._rules = self._rules, []
+        for rule in rules:
+            rule.released.set()
+
+    def close(self) -> None:
+        self.heal()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._server = self._loop.run_until_complete(
+            asyncio.start_unix_server(self._serve, str(self.path), limit=2**20)
+        )
+        self._up.set()
+        self._loop.run_forever()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                await self._one(reader, writer)
+        finally:
+            writer.close()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one request a connection, so that each one is looked at."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        method, path, _ = head.split(b"\r\n", 1)[0].decode().split(" ", 2)
+        line = f"{method} {re.sub(r'^/v[0-9.]+', '', path)}"
+        self.requests.append(line)
+        rule = self._matching(line)
+        if rule is not None:
+            rule.seen.set()
+            if rule.action == "drop":
+                return
+            if rule.action == "refuse":
+                writer.write(
+                    b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\n"
+                    b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(REFUSAL), REFUSAL)
+                )
+                await writer.drain()
+                return
+            if rule.action == "hold":
+                await self._loop.run_in_executor(None, rule.released.wait, 60)
+                if rule.action == "drop":
+                    return
+        real_reader, real_writer = await asyncio.open_unix_connection(self._real)
+        real_writer.write(re.sub(rb"(?i)\r\nConnection: [^\r]*", b"", head[:-4]))
+        real_writer.write(b"\r\nConnection: close\r\n\r\n")
+        if rule is not None and rule.action == "lose":
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            real_writer.write(await reader.readexactly(int(length[1]) if length else 0))
+            await real_reader.read()
+            return
+        await asyncio.gather(_pump(reader, real_writer), _pump(real_reader, writer, last=True))
+
+    def _matching(self, line: str) -> Rule | None:
+        for rule in self._rules:
+            if rule.pattern.search(line):
+                if rule.skip:
+                    rule.skip -= 1
+                    continue
+                return rule
+        return None
+
+
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, last: bool = False
+) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(2**16):
+            writer.write(data)
+            await writer.drain()
+    if last:
+        writer.close()

@@ -1,0 +1,23 @@
+"""Every text in ``spawner/`` that is to be translated, read from its sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from babel.messages.extract import extract_from_dir
+
+SPAWNER = Path(__file__).parents[2] / "spawner"
+
+
+def extracted() -> dict[str | tuple[str, ...], list[str]]:
+    """Return each message, a pair for a plural, with the files that say it."""
+    found: dict[str | tuple[str, ...], list[str]] = {}
+    messages = extract_from_dir(
+        SPAWNER,
+        method_map=[("templates/**.html", "jinja2.ext:babel_extract"), ("words.py", "python")],
+        options_map={"templates/**.html": {"silent": "false", "newstyle_gettext": "true"}},
+        keywords={"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)},
+    )
+    for file, _line, message, _comments, _context in messages:
+        found.setdefault(message, []).append(f"spawner/{file}")
+    return found

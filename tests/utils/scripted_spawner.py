@@ -1,0 +1,158 @@
+"""A spawner that goes through its stages as a file says: the pages are under test, not a start."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.spawner import Spawner
+from tornado import httpserver, netutil, web
+from traitlets import default
+
+from room.models import Reject
+from spawner import pages
+from spawner.options import UNLISTED, Card, CardOption
+from spawner.refusal import Refusal
+
+STAGES = ("checking", "gpu", "home", "creating", "booting")
+GIB = 1024**3
+
+CARDS = (
+    Card(
+        slug="cpu",
+        display_name="CPU",
+        description="For reading, writing and small experiments.",
+        cpu=2,
+        memory=4 * GIB,
+        shm=GIB,
+        gpus=0,
+        gpu_label="",
+        image="torchroom/pytorch:2.9.1-cu128",
+        selected=False,
+    ),
+    Card(
+        slug="gpu",
+        display_name="One GPU",
+        description="PyTorch 2.9 with CUDA 12.8.",
+        cpu=4,
+        memory=16 * GIB,
+        shm=4 * GIB,
+        gpus=1,
+        gpu_label="NVIDIA A100 40 GB",
+        image="torchroom/pytorch:2.9.1-cu128",
+        selected=False,
+        options=(
+            CardOption(
+                "dtype",
+                "Precision",
+                (
+                    ("fp32", "Single", True),
+                    ("bf16", "Brain <16>", False),
+                    (UNLISTED, "Other", False),
+                ),
+                unlisted_label="Other",
+            ),
+        ),
+    ),
+    Card(
+        slug="big",
+        display_name="Four GPUs",
+        description="For the final project.",
+        cpu=16,
+        memory=64 * GIB,
+        shm=16 * GIB,
+        gpus=4,
+        gpu_label="NVIDIA A100 40 GB",
+        image="torchroom/pytorch:2.9.1-cu128",
+        selected=False,
+        available=False,
+        unavailable_reason="This room has 2 GPUs; this choice needs 4. Choose another one.",
+    ),
+)
+
+
+class ScriptedSpawner(Spawner):
+    """``TEST_SCRIPT`` names a JSON file: ``seconds`` a stage, ``fail`` in words, ``refuse`` too."""
+
+    _lab: Any = None
+
+    def script(self) -> dict[str, Any]:
+        path = Path(os.environ["TEST_SCRIPT"])
+        found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return found
+
+    def cards(self) -> list[Card]:
+        import dataclasses
+
+        chosen = (self.user_options or {}).get("profile", "cpu")
+        cards = CARDS[: self.script().get("cards", len(CARDS))]
+        return [dataclasses.replace(card, selected=card.slug == chosen) for card in cards]
+
+    @default("options_form")
+    def _default_options_form(self) -> Any:
+        return pages.start_form
+
+    def options_from_form(self, form_data: Any) -> dict[str, Any]:
+        return {key: values[0] for key, values in form_data.items() if not key.startswith("_")}
+
+    async def start(self) -> tuple[str, int]:
+        script = self.script()
+        self._began = time.monotonic()
+        self._stage = STAGES[0]
+        if script.get("refuse"):
+            raise Refusal(Reject("test", script["refuse"]), 503)
+        for self._stage in STAGES:
+            await self._take_time()
+            script = self.script()
+            if script.get("fail") and self._stage == script.get("fail_at", "booting"):
+                raise Refusal(Reject("test", script["fail"]), 500)
+            if script.get("crash") and self._stage == script.get("fail_at", "booting"):
+                raise RuntimeError("boom at /secret/path")
+        return self._listen()
+
+    async def _take_time(self) -> None:
+        """Let the stage last; the script may change meanwhile."""
+        began = time.monotonic()
+        while time.monotonic() - began < self.script().get("seconds", 0.05):  # noqa: ASYNC110  (a file tells)
+            await asyncio.sleep(0.05)
+
+    def _listen(self) -> tuple[str, int]:
+        sockets = netutil.bind_sockets(0, "127.0.0.1")
+        base = self.server.base_url
+        self._lab = httpserver.HTTPServer(web.Application([(rf"{base}.*", Lab)]))
+        self._lab.add_sockets(sockets)
+        return "127.0.0.1", int(sockets[0].getsockname()[1])
+
+    async def progress(self) -> Any:
+        shown = ""
+        while True:
+            stage = getattr(self, "_stage", STAGES[0])
+            if stage != shown:
+                shown = stage
+                yield {
+                    "progress": 10 + 20 * STAGES.index(stage),
+                    "message": f"Stage {stage}",
+                    "stage": stage,
+                    "elapsed": round(time.monotonic() - self._began, 1),
+                }
+            await asyncio.sleep(0.05)
+
+    async def poll(self) -> int | None:
+        return None if self._lab else 0
+
+    async def stop(self, now: bool = False) -> None:
+        await asyncio.sleep(self.script().get("stop_seconds", 0))
+        if self._lab:
+            self._lab.stop()
+            self._lab = None
+
+
+class Lab(web.RequestHandler):
+    """What runs in the server."""
+
+    def get(self) -> None:
+        self.write("<!doctype html><title>Lab</title><h1>The lab</h1>")
