@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tests.utils.chromium import chromium
 from tests.utils.room import ComposedRoom
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts" / "browser"
-
-#: Debian's Chromium calls home and talks QUIC by default; a test room has no use for either.
-ARGUMENTS = [
-    "--no-sandbox",  # tests run as root
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 class Camera:
@@ -41,15 +30,11 @@ class Camera:
         return path
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    assert program, "there is no chromium: python -m tests.prepare installs it"
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield browser
-        browser.close()
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.hookimpl(wrapper=True)
@@ -62,10 +47,10 @@ def pytest_runtest_makereport(item: pytest.Item):  # type: ignore[no-untyped-def
 
 @pytest.fixture
 def page(
-    chromium: Browser, running_room: ComposedRoom, request: pytest.FixtureRequest
+    browser: Browser, running_room: ComposedRoom, request: pytest.FixtureRequest
 ) -> Iterator[Page]:
     """A fresh browser profile. The hub's pages may raise no error in it."""
-    context = chromium.new_context(
+    context = browser.new_context(
         base_url=running_room.address, viewport={"width": 1280, "height": 900}, locale="en-US"
     )
     context.set_default_timeout(30_000)
