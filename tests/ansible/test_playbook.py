@@ -183,6 +183,11 @@ def test_simulated_gpus_are_the_ones_that_the_room_knows(tmp_path):
     status, events = playbook("--tags=room_sim_gpu", **values)
     assert (status, changed(events)) == (0, [])
 
+    # Another room of this machine asks for fewer.
+    status, events = playbook("--tags=room_sim_gpu", **{**values, "room_sim_gpu_count": 4})
+    assert (status, changed(events)) == (0, [])
+    assert json.loads(spec.read_text()) == made
+
     status, events = playbook("--tags=room_sim_gpu", **{**values, "room_sim_gpu_count": 0})
     assert (status, changed(events)) == (0, [])
     assert spec.exists(), "0 leaves them alone"
