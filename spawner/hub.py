@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from room.settings import Settings
 from spawner import i18n, oauth, pages
@@ -80,6 +81,8 @@ def update_proxy(c: Any, settings: Settings) -> None:
 def update_state(c: Any, settings: Settings) -> None:
     """The hub's database and its secrets."""
     state = state_directory(settings)
+    # A hub of a newer release brings its database up to date, and keeps a copy of the old one.
+    c.JupyterHub.upgrade_db = True
     c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
     c.JupyterHub.cookie_secret_file = str(state / "secrets" / "cookie_secret")
     c.CryptKeeper.keys = [_secret(settings, "crypt_key")]
@@ -116,8 +119,14 @@ def update_trust(c: Any, settings: Settings) -> None:
         c.RoomSpawner.volumes = {str(bundle): {"bind": SERVER_CA, "mode": "ro"}}
         environment |= dict.fromkeys(CA_VARIABLES, SERVER_CA)
     if settings.mirrors.pypi:
-        environment["PIP_INDEX_URL"] = settings.mirrors.pypi
+        environment["PIP_INDEX_URL"] = without_password(settings.mirrors.pypi)
     c.RoomSpawner.environment = environment
+
+
+def without_password(url: str) -> str:
+    """Return an address without user and password: students' servers show it to students."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def last_exit(user: Any, server_name: str = "") -> str | None:
