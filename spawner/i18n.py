@@ -106,6 +106,12 @@ def _ngettext(context: Any, singular: str, plural: str, n: int) -> str:
 
 
 @pass_context
+def _translated(context: Any, text: str) -> str:
+    """Translate a text that is no format: a profile's title may hold a per cent sign."""
+    return catalogue(page_language(context)).gettext(text) if text else ""
+
+
+@pass_context
 def _html_language(context: Any) -> str:
     return LANGUAGES[page_language(context)][0]
 
@@ -127,6 +133,7 @@ class Translations(InternationalizationExtension):
         environment.install_gettext_callables(  # type: ignore[attr-defined]
             _gettext, _ngettext, newstyle=True
         )
+        environment.filters["translated"] = _translated
         environment.globals.update(
             html_language=_html_language,
             page_language=pass_context(page_language),

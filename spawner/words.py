@@ -72,6 +72,11 @@ SENTENCES = (
     N_("It takes: %(known)s."),
     # spawner/spawner.py: a card that cannot be chosen
     N_("This profile needs %(needed)s GPU(s); this room has %(total)s."),
+    # room/settings/profiles.py: the profiles of a room that names none
+    N_("CPU"),
+    N_("One GPU"),
+    N_("PyTorch on the CPU: for writing code and for small models."),
+    N_("PyTorch with CUDA on a GPU of your own while the server runs."),
     # spawner/pages.py: where JupyterHub has no words for people
     N_("The server could not be started."),
     N_("Your server runs already."),
