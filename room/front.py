@@ -35,7 +35,8 @@ def _file(options: list[str], site: str, lines: list[str]) -> str:
     # The admin API is off: nothing reloads the front but a new container.
     head = "{\n" + indented(["admin off", *options]) + "}\n\n"
     # Kernels send results in pieces that must not wait in a buffer.
-    body = ["reverse_proxy proxy:8000 {", "\tflush_interval -1", "}"]
+    # Caddy sets X-Forwarded-For itself; another header that claims an address says nothing.
+    body = ["reverse_proxy proxy:8000 {", "\tflush_interval -1", "\theader_up -X-Real-Ip", "}"]
     return f"{head}{site} {{\n{indented([*lines, *body])}}}\n"
 
 

@@ -62,5 +62,6 @@ def test_address_and_tls_make_the_front(
     assert f"\n{site} {{\n" in text
     assert holds in text
     assert "reverse_proxy proxy:8000" in text
+    assert "header_up -X-Real-Ip" in text, "a browser could claim any address in the hub's log"
     assert front.published_ports(made) == ports
     assert str(front.listening_port(made)) == site.rsplit(":", 1)[1]

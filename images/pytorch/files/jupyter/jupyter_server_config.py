@@ -8,6 +8,8 @@ c.ServerApp.root_dir = os.environ.get("JUPYTERHUB_ROOT_DIR") or home
 c.ServerApp.default_url = os.environ.get("JUPYTERHUB_DEFAULT_URL") or "/lab"
 # A trash folder would count against the home's space and show nowhere.
 c.FileContentsManager.delete_to_trash = False
+# Who was revoked keeps an open page no longer than the server trusts what the hub said of them.
+c.HubOAuth.cache_max_age = 30
 
 # Extensions of JupyterLab's are the image's: one in a home could keep the page from loading.
 c.LabApp.labextensions_path = ["/opt/jupyter/share/jupyter/labextensions"]
