@@ -11,7 +11,13 @@ SERVICES = ("front", "proxy", "hub", "agent")
 
 @click.command()
 @click.argument("service", type=click.Choice(SERVICES), required=False)
-@click.option("--lines", default=100, show_default=True, type=click.IntRange(1, 100_000))
+@click.option(
+    "--lines",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="Lines of each service.",
+)
 def logs(service: str | None, lines: int) -> None:
     """Print the last lines of a service, or of all of them.
 

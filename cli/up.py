@@ -127,7 +127,8 @@ def _admin_link(settings: Settings) -> tuple[str, str] | None:
     admins = [people.add(login, admin=True) for login in settings.login.admins]
     if not admins or any(admin.last_login_at for admin in admins):
         return None
-    token = people.link(admins[0].login, once=True, life=timedelta(hours=24))
+    # Of a second run this is not the only link: the first may be in a mail already.
+    token = people.link(admins[0].login, once=True, life=timedelta(hours=24), keep=True)
     return admins[0].login, f"{settings.address.rstrip('/')}/hub/login#token={token}"
 
 
