@@ -117,7 +117,7 @@ class ScriptedSpawner(Spawner):
     async def _take_time(self) -> None:
         """Let the stage last; the script may change meanwhile."""
         began = time.monotonic()
-        while time.monotonic() - began < self.script().get("seconds", 0.05):  # noqa: ASYNC110  (a file tells)
+        while time.monotonic() - began < self.script().get("seconds", 0.05):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
     def _listen(self) -> tuple[str, int]:

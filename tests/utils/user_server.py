@@ -71,7 +71,10 @@ class UserServer:
         }
         flags = [f"--env={name}={value}" for name, value in environment.items()]
         # The stand-in runs as the server's sibling; `exec` leaves tini and the server as they are.
-        command = 'eval "${BEFORE:-true}"; (cd / && /opt/jupyter/bin/python -I -c "$HUB") & exec jupyterhub-singleuser'
+        command = (
+            'eval "${BEFORE:-true}"; (cd / && /opt/jupyter/bin/python -I -c "$HUB") & '
+            "exec jupyterhub-singleuser"
+        )
         docker(
             "run", "--detach", f"--name={self.name}", "--publish=127.0.0.1::8888", "--cap-drop=ALL",
             "--security-opt=no-new-privileges", *flags, *options, image, "sh", "-c", command,
