@@ -67,6 +67,8 @@ def update_network(c: Any, settings: Settings) -> None:
     c.JupyterHub.hub_connect_url = f"http://hub:{HUB_PORT}"
     c.JupyterHub.bind_url = "http://:8000/"
     c.JupyterHub.public_url = settings.address
+    # Servers are found by name, and one that was started again may have another address.
+    c.JupyterHubHTTPClient.connector_options = {"use_dns_cache": False}
 
 
 def update_proxy(c: Any, settings: Settings) -> None:

@@ -8,6 +8,7 @@ import re
 import signal
 import stat
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -165,6 +166,43 @@ def _started(room: ComposedRoom, name: str) -> str:
 def _crash(room: ComposedRoom, name: str) -> None:
     """End a service's first process from outside; `docker kill` would count as being stopped."""
     os.kill(room.service(name).attrs["State"]["Pid"], signal.SIGKILL)
+
+
+def test_a_server_that_comes_back_with_another_address_is_found_at_once(
+    running_room: ComposedRoom,
+) -> None:
+    students = running_room.client.networks.get(f"{running_room.name}-students")
+
+    async def move() -> None:
+        async with Student(running_room.address) as student:
+            await student.log_in(running_room.token("mover"), "mover")
+            await student.server().ready()
+            (container,) = running_room.containers("mover")
+            image, before = container.attrs["Image"], _address(container, students.name)
+            await student.server().stop()
+            squatters = []
+            try:
+                while before not in [_address(each, students.name) for each in squatters]:
+                    assert len(squatters) < 20, "nobody else gets the address"
+                    made = running_room.client.containers.run(
+                        image, ["sleep", "600"], network=students.name, detach=True
+                    )
+                    made.reload()
+                    squatters.append(made)
+                await asyncio.wait_for(student.server().ready(), 60)
+                (container,) = running_room.containers("mover")
+                assert _address(container, students.name) != before
+                assert await student.server().read("examples")
+            finally:
+                for each in squatters:
+                    each.remove(force=True)
+            await student.server().stop()
+
+    asyncio.run(move())
+
+
+def _address(container: Any, network: str) -> str:
+    return str(container.attrs["NetworkSettings"]["Networks"][network]["IPAddress"])
 
 
 def test_down_stops_the_students_servers_and_keeps_their_files(
