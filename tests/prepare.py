@@ -1,6 +1,6 @@
 """``python -m tests.prepare``: what the tests need beyond Python, installed where it is missing.
 
-An engine with simulated GPUs by the room's own roles, the room's images, and Debian's Chromium.
+An engine with simulated GPUs by the room's own roles, the room's images, Debian's Chromium, and the shells that the room command completes words in.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from room.settings import Settings
 #: As many as the tests of leases ask for.
 SIMULATED_GPUS = 4
 #: Program → the Debian package that has it.
-PROGRAMS = {"chromium": "chromium"}
+PROGRAMS = {"chromium": "chromium", "zsh": "zsh", "fish": "fish"}
 
 
 def main() -> None:
