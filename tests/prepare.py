@@ -1,6 +1,7 @@
 """``python -m tests.prepare``: what the tests need beyond Python, installed where it is missing.
 
-An engine with simulated GPUs by the room's own roles, the room's images, Debian's Chromium, and the shells that the room command completes words in.
+An engine with simulated GPUs by the room's own roles, the room's images, Debian's Chromium, and
+the shells in which the room command completes words.
 """
 
 from __future__ import annotations
