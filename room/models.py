@@ -48,7 +48,10 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class GPUUnit:
-    """What can be leased: here a whole GPU. Identified by UUID, never by index."""
+    """What can be leased: a whole GPU, a MIG instance, or one seat of a shared GPU.
+
+    Identified by UUID, never by index; a seat by its GPU's UUID and a number, ``GPU-…/1``.
+    """
 
     uuid: str
     index: int
@@ -58,6 +61,28 @@ class GPUUnit:
     #: Fully qualified CDI name (``nvidia.com/gpu=GPU-…``), or empty when the engine has no CDI.
     cdi_name: str = ""
     simulated: bool = False
+    #: gpu | mig | seat
+    kind: str = "gpu"
+    #: Of a MIG instance or a seat: the UUID of the GPU that it is a part of.
+    parent: str = ""
+    mig_profile: str = ""
+    #: The machine it is in; empty when there is only one.
+    host: str = ""
+    #: ok | unknown | sick | drained | quarantined: only what is ``ok`` is given out.
+    health: str = "ok"
+    #: Why it is not ``ok``, for the admin.
+    why: str = ""
+    #: UUIDs of the GPUs that it reaches by a fast link.
+    links: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        return self.health == "ok"
+
+    @property
+    def device(self) -> str:
+        """The UUID by which the driver knows it: a seat is its GPU."""
+        return self.parent if self.kind == "seat" else self.uuid
 
 
 @dataclass(frozen=True, slots=True)
