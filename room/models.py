@@ -106,6 +106,10 @@ class Lease:
     owner: Owner
     units: tuple[str, ...]
     granted_at: datetime
+    #: None: it has no end.
+    ends_at: datetime | None = None
+    #: When its server was ready; None while it is being started.
+    ready_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,67 +1,222 @@
-"""Leases: acquire, release, reconcile. Each is one transaction, and may be repeated."""
+"""Tickets and leases for good: each call is one transaction, and may be repeated.
+
+The order is decided by ``room.gpus.queue`` in memory. A number in the database, which every
+decision raises, tells whether another process has decided meanwhile: then the state is read anew.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime, timezone
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, select, update
 
-from room.gpus.placement import place
-from room.models import Inventory, Lease, Owner, Reject
+from room.gpus import ledger, marks
+from room.gpus.events import (
+    NEVER,
+    Adopted,
+    Event,
+    Grant,
+    Left,
+    Policy,
+    Prolonged,
+    Released,
+    Submitted,
+    Surveyed,
+    Ticked,
+    Ticket,
+)
+from room.gpus.ledger import Revision, moment, seconds
+from room.gpus.placement import refuse
+from room.gpus.queue import step
+from room.gpus.requests import GPURequest
+from room.gpus.state import State
+from room.models import GPUUnit, Inventory, Lease, Owner, Reject
 from room.store.store import Store
-from room.store.tables import lease_units, leases
+from room.store.tables import leases, tickets
+
+T = TypeVar("T")
 
 
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A ticket as the database has it, with what concerns its owner and not the order."""
+
+    ticket: Ticket
+    #: page | rest
+    origin: str
+    seen_at: datetime
+
+
+def _now() -> float:
+    return time.time()
 
 
 class Broker:
-    """The only writer of leases.
+    """The only writer of leases and tickets. Called from the store's thread alone.
 
-    ``inventory`` is asked at each decision, so that a card that came or went counts at once.
+    ``now`` gives seconds since the epoch. ``on_grants`` is called, on the same thread, with
+    the ids of leases that were granted to tickets that waited, after they are written.
     """
 
     def __init__(
         self,
         store: Store,
-        inventory: Callable[[], Inventory],
-        now: Callable[[], datetime] = _now,
+        policy: Policy | None = None,
+        now: Callable[[], float] = _now,
+        on_grants: Callable[[Sequence[str]], None] = lambda _ids: None,
     ) -> None:
         self._store = store
-        self.inventory = inventory
+        self.policy = policy or Policy()
         self._now = now
+        self.on_grants = on_grants
+        self._inventory = Inventory()
+        self._state: State | None = None
+        self._revision = Revision(-1, 0)
 
-    def acquire(self, lease_id: str, owner: Owner, count: int) -> Lease | Reject:
-        """Lease ``count`` units to ``owner``, or say why not.
+    # -- units -------------------------------------------------------------------------------
 
-        Repeating a ``lease_id`` changes nothing and returns the lease it named.
+    @property
+    def inventory(self) -> Inventory:
+        """The units as the agent saw them last; what an admin said of them is not in it."""
+        return self._inventory
+
+    def survey(self, inventory: Inventory) -> None:
+        """Take a new inventory. A card that came back is given to who waits for it."""
+        self._inventory = inventory
+        self._state = None
+        self.tick()
+
+    def mark(self, unit: str, mark: str, why: str, actor: str) -> None:
+        """Let no new lease have a unit: ``drained`` or ``quarantined``; empty takes it back."""
+        with self._decision() as work:
+            marks.put(work.connection, unit, mark, why, actor, moment(work.now))
+            work.survey()
+            work.changed = True
+
+    def failed_on(self, units: Sequence[str], why: str) -> tuple[str, ...]:
+        """Note a start that ended with a device error; return the units that it quarantines."""
+        with self._decision() as work:
+            gone = marks.count_failure(work.connection, units, why, moment(work.now))
+            if gone:
+                work.survey()
+                work.changed = True
+            return gone
+
+    # -- tickets -----------------------------------------------------------------------------
+
+    def submit(
+        self,
+        owner: Owner,
+        request: GPURequest,
+        *,
+        groups: Sequence[str] = (),
+        lease_seconds: float | None = None,
+        cap: int | None = None,
+        origin: str = "page",
+    ) -> Lease | Ticket | Reject:
+        """Ask for units: a lease when they are free, else a place in the queue, or why not.
+
+        Who waits already keeps the place, as long as the same is asked for. ``groups`` are
+        the classes of the user: the one that has used least for its weight asks.
         """
-        inventory = self.inventory()
+        with self._decision() as work:
+            state = work.state
+            kept = work.waiting_of(owner)
+            if kept is not None and (kept.request, kept.lease_seconds) == (request, lease_seconds):
+                return work.lease_of(kept.id) or kept
+            held = work.held_by(owner)
+            if held is not None:
+                return _still_held(held)
+            refused = refuse(request, self._inventory, cap)
+            if refused is not None:
+                return refused
+            if kept is not None:
+                work.forget(kept)
+            ticket = Ticket(
+                id=str(uuid.uuid4()),
+                owner=owner,
+                request=request,
+                arrived=work.now,
+                seq=work.next_seq(),
+                group=_best_group(state, groups),
+                lease_seconds=lease_seconds,
+                cap=cap,
+            )
+            ledger.insert_ticket(work.connection, ticket, origin, work.now)
+            work.apply(Submitted(work.now, ticket))
+            return work.lease_of(ticket.id) or ticket
+
+    def leave(self, ticket_id: str) -> bool:
+        """Give up a place in the queue. True when there was one."""
+        with self._decision() as work:
+            ticket = work.state.tickets.get(ticket_id)
+            if ticket is None:
+                return False
+            work.forget(ticket)
+            return True
+
+    def seen(self, ticket_ids: Sequence[str]) -> None:
+        """Note that somebody still looks at these tickets."""
+        if ticket_ids:
+            with self._store.decide() as connection:
+                now = moment(self._now())
+                mine = tickets.c.id.in_(ticket_ids)
+                connection.execute(update(tickets).where(mine).values(seen_at=now))
+
+    def waiting(self) -> tuple[Waiting, ...]:
+        """Return every ticket without a lease, first come first."""
+        with self._store.read() as connection:
+            rows = connection.execute(
+                select(tickets)
+                .where(tickets.c.id.not_in(select(leases.c.id)))
+                .order_by(tickets.c.arrived_at, tickets.c.seq)
+            )
+            return tuple(Waiting(ledger.to_ticket(row), row.origin, row.seen_at) for row in rows)
+
+    # -- leases ------------------------------------------------------------------------------
+
+    def ready(self, lease_id: str) -> None:
+        """Note that the lease's server runs: from now on its end is the server's, not a start's."""
         with self._store.decide() as connection:
-            held = {lease.owner: lease for lease in _all(connection)}
-            mine = held.get(owner)
-            if mine is not None:
-                if mine.id == lease_id:
-                    return mine
-                return Reject(
-                    "gpu-still-held",
-                    f"The GPU of your last server is not free yet ({len(mine.units)} held). "
-                    "It comes back when that server's container is gone; try again in a minute.",
-                )
-            taken = {unit for lease in held.values() for unit in lease.units}
-            placed = place(inventory, taken, count)
-            if isinstance(placed, Reject):
-                return placed
-            lease = Lease(lease_id, owner, tuple(unit.uuid for unit in placed), self._now())
-            _insert(connection, lease)
-            return lease
+            mine = (leases.c.id == lease_id) & leases.c.ready_at.is_(None)
+            connection.execute(update(leases).where(mine).values(ready_at=moment(self._now())))
 
     def release(self, lease_id: str) -> bool:
         """End a lease whose container is confirmed gone. True when there was one."""
-        with self._store.decide() as connection:
-            return bool(connection.execute(delete(leases).where(leases.c.id == lease_id)).rowcount)
+        with self._decision() as work:
+            if lease_id not in work.state.leases:
+                return False
+            work.release(lease_id, None)
+            return True
+
+    def requeue(self, lease_id: str, *, blame_units: bool = False) -> bool:
+        """Give back the units of a start that came to nothing; its ticket waits in its old place.
+
+        ``blame_units``: others are preferred from now on. True when there was a lease.
+        """
+        with self._decision() as work:
+            grant = work.state.leases.get(lease_id)
+            if grant is None:
+                return False
+            avoid = grant.ticket.avoid | (set(grant.units) if blame_units else set())
+            work.release(lease_id, replace(grant.ticket, avoid=frozenset(avoid)))
+            return True
+
+    def extend(self, lease_id: str, ends: float) -> bool:
+        """Let a lease end at ``ends``, in seconds since the epoch. True when there was one."""
+        with self._decision() as work:
+            if lease_id not in work.state.leases:
+                return False
+            work.apply(Prolonged(work.now, lease_id, ends))
+            mine = leases.c.id == lease_id
+            work.connection.execute(update(leases).where(mine).values(ends_at=moment(ends)))
+            return True
 
     def adopt(self, lease: Lease) -> bool:
         """Write down the lease that a container's labels show. False when a unit is another's.
@@ -69,46 +224,166 @@ class Broker:
         The labels are the second copy of the truth: this mends a database that was
         restored from before the grant.
         """
-        with self._store.decide() as connection:
-            held = _all(connection)
-            if any(lease.id == other.id for other in held):
+        with self._decision() as work:
+            state = work.state
+            if lease.id in state.leases:
                 return True
-            taken = {unit for other in held for unit in other.units}
-            if taken.intersection(lease.units) or any(o.owner == lease.owner for o in held):
+            if any(unit in state.lease_of for unit in lease.units) or work.held_by(lease.owner):
                 return False
-            _insert(connection, lease)
+            kept = work.waiting_of(lease.owner)
+            if kept is not None:
+                work.forget(kept)
+            ticket = ledger.adopted_ticket(lease)
+            grant = Grant(ticket, lease.units, seconds(lease.granted_at), NEVER)
+            ledger.insert_ticket(work.connection, ticket, "page", work.now)
+            ledger.insert_grant(work.connection, grant, ready=work.now)
+            work.apply(Adopted(work.now, grant))
             return True
+
+    def tick(self) -> None:
+        """Let time pass: somebody may be overdue, another process may have decided."""
+        with self._decision() as work:
+            work.apply(Ticked(work.now))
 
     def leases(self) -> tuple[Lease, ...]:
         """Return every lease there is."""
         with self._store.read() as connection:
-            return _all(connection)
+            return ledger.read_leases(connection)
+
+    def lease(self, lease_id: str) -> Lease | None:
+        return next((lease for lease in self.leases() if lease.id == lease_id), None)
 
     def held_by(self, owner: Owner) -> Lease | None:
         """Return the lease of one server, if it has one."""
         return next((lease for lease in self.leases() if lease.owner == owner), None)
 
+    def look(self, at: Callable[[State], T]) -> T:
+        """Return what ``at`` reads from the order as it is now; it must change nothing."""
+        with self._decision() as work:
+            return at(work.state)
 
-def _all(connection: Connection) -> tuple[Lease, ...]:
-    units: dict[str, list[str]] = {}
-    for unit, lease_id in connection.execute(
-        select(lease_units.c.unit, lease_units.c.lease_id).order_by(lease_units.c.unit)
-    ):
-        units.setdefault(lease_id, []).append(unit)
-    return tuple(
-        Lease(row.id, Owner(row.user, row.server), tuple(units.get(row.id, ())), row.granted_at)
-        for row in connection.execute(select(leases))
+    # -- one decision ------------------------------------------------------------------------
+
+    @contextmanager
+    def _decision(self) -> Iterator[_Work]:
+        """One transaction on the state as the database has it.
+
+        When it fails, the state in memory may be ahead of the database: it is read anew.
+        """
+        now = round(self._now(), 6)
+        try:
+            with self._store.decide() as connection:
+                found = ledger.revision(connection, now)
+                if self._state is None or found != self._revision:
+                    self._state = ledger.load(connection, self.policy)
+                    work = _Work(connection, self._state, found, now, self._units)
+                    work.survey()
+                else:
+                    work = _Work(connection, self._state, found, now, self._units)
+                yield work
+                self._revision = work.close()
+        except BaseException:
+            self._state = None
+            raise
+        if work.granted:
+            self.on_grants(tuple(work.granted))
+
+    def _units(self, connection: Connection) -> tuple[GPUUnit, ...]:
+        said = marks.read(connection)
+        return tuple(marks.apply(unit, said) for unit in self._inventory.units)
+
+
+class _Work:
+    """The state and the transaction that belongs to it: every change is made to both."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        state: State,
+        revision: Revision,
+        now: float,
+        units: Callable[[Connection], tuple[GPUUnit, ...]],
+    ) -> None:
+        self.connection = connection
+        self.state = state
+        self.now = max(now, state.now)
+        self.granted: list[str] = []
+        self._revision = revision
+        self._seq = revision.seq
+        self._ref = state.clock.ref
+        self._units = units
+        #: Whether other processes have to read the state anew.
+        self.changed = False
+
+    def apply(self, event: Event) -> None:
+        """Take an event, and write down what is granted because of it."""
+        _state, grants = step(self.state, event)
+        for grant in grants:
+            ledger.insert_grant(self.connection, grant)
+            ledger.save_usage(self.connection, self.state, grant.ticket.user, grant.ticket.group)
+            self.granted.append(grant.id)
+        self.changed = self.changed or bool(grants) or not isinstance(event, (Ticked, Surveyed))
+
+    def survey(self) -> None:
+        self.apply(Surveyed(self.now, self._units(self.connection)))
+
+    def release(self, lease_id: str, again: Ticket | None) -> None:
+        ticket = self.state.leases[lease_id].ticket
+        ledger.delete_lease(self.connection, lease_id)
+        if again is None:
+            ledger.delete_ticket(self.connection, lease_id)
+        else:
+            ledger.save_avoided(self.connection, again)
+        self.apply(Released(self.now, lease_id, again))
+        if again is None:
+            ledger.save_usage(self.connection, self.state, ticket.user, ticket.group)
+
+    def forget(self, ticket: Ticket) -> None:
+        ledger.delete_ticket(self.connection, ticket.id)
+        self.apply(Left(self.now, ticket.id))
+
+    def next_seq(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def waiting_of(self, owner: Owner) -> Ticket | None:
+        return next((t for t in self.state.tickets.values() if t.owner == owner), None)
+
+    def held_by(self, owner: Owner) -> Grant | None:
+        return next((g for g in self.state.leases.values() if g.ticket.owner == owner), None)
+
+    def lease_of(self, ticket_id: str) -> Lease | None:
+        grant = self.state.leases.get(ticket_id)
+        if grant is None:
+            return None
+        ends = None if grant.ends == NEVER else moment(grant.ends)
+        return Lease(grant.id, grant.ticket.owner, grant.units, moment(grant.granted), ends)
+
+    def close(self) -> Revision:
+        """Write what holds for all of it; return the revision that the database has then."""
+        if self.state.clock.ref != self._ref:
+            ledger.rewrite_usage(self.connection, self.state)
+            self.changed = True
+        if not self.changed:
+            return self._revision
+        done = Revision(self._revision.number + 1, self._seq)
+        ledger.save_revision(self.connection, done, self.state.clock.ref)
+        return done
+
+
+def _best_group(state: State, groups: Sequence[str]) -> str:
+    """Return the class whose turn comes first, or none."""
+    reading = state.clock.reading(state.now)
+    return min(
+        sorted(groups),
+        key=lambda g: state.group_account(g).amount(reading) / state.policy.weight(g),
+        default="",
     )
 
 
-def _insert(connection: Connection, lease: Lease) -> None:
-    connection.execute(
-        insert(leases).values(
-            id=lease.id,
-            user=lease.owner.user,
-            server=lease.owner.server,
-            granted_at=lease.granted_at,
-        )
+def _still_held(grant: Grant) -> Reject:
+    return Reject(
+        "gpu-still-held",
+        f"The GPU of your last server is not free yet ({len(grant.units)} held). "
+        "It comes back when that server's container is gone; try again in a minute.",
     )
-    rows: Iterable[dict[str, str]] = [{"unit": u, "lease_id": lease.id} for u in lease.units]
-    connection.execute(insert(lease_units), list(rows))

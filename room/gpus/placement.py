@@ -1,45 +1,40 @@
-"""Which units a request gets: a pure function of the inventory and what is taken."""
+"""What can never be served, and is refused at once: everything else waits."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
 
-from room.models import GPUUnit, Inventory, Reject
+from room.gpus.requests import GPURequest
+from room.models import Inventory, Reject
+
+_CHOOSE = "Choose a profile with fewer GPUs, or one without."
 
 
-def place(inventory: Inventory, taken: Collection[str], count: int) -> tuple[GPUUnit, ...] | Reject:
-    """Return ``count`` free units, lowest index first, or why there are none.
+def refuse(request: GPURequest, inventory: Inventory, cap: int | None = None) -> Reject | None:
+    """Say why a request can never be served, or None.
 
-    ``taken`` holds the UUIDs of leased units.
+    A unit that is ill, or that nobody can see now, counts: it may come back. ``cap`` is the
+    number of units that the user may hold at once.
     """
-    total = len(inventory.units)
-    if count > total:
+    if cap is not None and request.count > cap:
         return Reject(
-            "gpu-none" if total == 0 else "gpu-too-many",
-            f"This profile needs {_gpus(count)} and this room has {_none_or(total)}. "
-            "Choose a profile with fewer GPUs, or one without.",
+            "gpu-cap",
+            f"This profile needs {_gpus(request.count)} and you may hold {cap} at once. {_CHOOSE}",
         )
-    free = sorted(
-        (unit for unit in inventory.units if unit.uuid not in taken), key=lambda unit: unit.index
+    hosts = Counter(unit.host for unit in inventory.units if request.takes(unit))
+    most = max(hosts.values(), default=0)
+    if request.count <= most:
+        return None
+    return Reject(
+        "gpu-none" if most == 0 else "gpu-too-many",
+        f"This profile needs {_wanted(request)} and this room has {most or 'none'}. {_CHOOSE}",
     )
-    if len(free) < count:
-        return Reject(
-            "gpu-taken",
-            f"{_taken(total, len(free))}, and this profile needs {count}. "
-            "Try again when somebody stops a server, or choose a profile without a GPU.",
-        )
-    return tuple(free[:count])
+
+
+def _wanted(request: GPURequest) -> str:
+    plain = request == GPURequest(request.count)
+    return _gpus(request.count) if plain else str(request)
 
 
 def _gpus(count: int) -> str:
     return "1 GPU" if count == 1 else f"{count} GPUs"
-
-
-def _none_or(count: int) -> str:
-    return str(count) if count else "none"
-
-
-def _taken(total: int, free: int) -> str:
-    if free:
-        return f"{total - free} of {total} GPUs are taken, {free} free"
-    return "The room's only GPU is taken" if total == 1 else f"All {total} GPUs are taken"

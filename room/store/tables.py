@@ -1,4 +1,4 @@
-"""Leases and the record of how servers ended. Tables of people are in ``people_tables``."""
+"""Tickets, leases, what was used, and how servers ended. Of people: ``people_tables``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Integer,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -23,7 +25,81 @@ leases = Table(
     Column("user", String(255), nullable=False),
     Column("server", String(255), nullable=False, default=""),
     Column("granted_at", UTCDateTime, nullable=False),
+    #: None: the lease has no end.
+    Column("ends_at", UTCDateTime, nullable=True),
+    #: When its server was ready. A lease without it belongs to a start.
+    Column("ready_at", UTCDateTime, nullable=True),
     UniqueConstraint("user", "server", name="uq_leases_owner"),
+)
+
+#: One row a ticket, from when it was taken until its lease has ended: a lease has its ticket's id.
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("user", String(255), nullable=False),
+    Column("server", String(255), nullable=False, default=""),
+    #: The class in whose name it waits; empty for who is in none.
+    Column("class_name", String(255), nullable=False, default=""),
+    #: GPURequest as JSON.
+    Column("request", Text, nullable=False),
+    Column("lease_seconds", Float, nullable=True),
+    Column("cap", Integer, nullable=True),
+    Column("arrived_at", UTCDateTime, nullable=False),
+    Column("seq", Integer, nullable=False),
+    #: Units on which its start failed, comma-separated.
+    Column("avoid", Text, nullable=False, default=""),
+    #: page | rest: where the start was asked for, and so how long it waits unseen.
+    Column("origin", String(16), nullable=False, default="page"),
+    Column("seen_at", UTCDateTime, nullable=False),
+    UniqueConstraint("user", "server", name="uq_tickets_owner"),
+)
+
+#: What each user has used as a member of a class: see ``room.gpus.usage``.
+usage = Table(
+    "usage",
+    metadata,
+    Column("user", String(255), primary_key=True),
+    Column("class_name", String(255), primary_key=True),
+    #: An integer that outgrows every integer type: its decimal digits.
+    Column("settled", Text, nullable=False),
+    Column("last_grant", UTCDateTime, nullable=True),
+    Column("grant_before", UTCDateTime, nullable=True),
+)
+
+#: One row: the instant as of which ``usage`` counts, and a number that every decision raises.
+queue = Table(
+    "queue",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("ref", UTCDateTime, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+)
+
+#: What was said of a unit: an admin's mark, or failures that have not led to one yet.
+unit_marks = Table(
+    "unit_marks",
+    metadata,
+    Column("unit", String(96), primary_key=True),
+    #: drained | quarantined, or empty.
+    Column("mark", String(16), nullable=False, default=""),
+    Column("why", Text, nullable=False, default=""),
+    Column("said_by", String(255), nullable=False, default=""),
+    Column("said_at", UTCDateTime, nullable=False),
+    Column("failures", Integer, nullable=False, default=0),
+)
+
+#: Who did what to whom, for good.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", UTCDateTime, nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("detail", Text, nullable=False, default=""),
 )
 
 #: The unit is the key: the database itself refuses a second lease on it (invariant 1).

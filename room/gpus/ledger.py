@@ -1,0 +1,192 @@
+"""Tickets, leases and usage as rows: what the queue's state is written to, and read back from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from room.gpus.events import NEVER, Grant, Policy, Ticket
+from room.gpus.requests import GPURequest
+from room.gpus.state import State
+from room.models import Lease, Owner
+from room.store.tables import lease_units, leases, queue, tickets, usage
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The number of the last decision in the database, and the last ticket's."""
+
+    number: int
+    seq: int
+
+
+def moment(seconds: float) -> datetime:
+    """Return seconds since the epoch as the database keeps them, to the microsecond."""
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def seconds(at: datetime) -> float:
+    return round(at.timestamp(), 6)
+
+
+def revision(connection: Connection, now: float) -> Revision:
+    """Return the latest revision; the first asker writes number 0, counted from ``now``."""
+    row = connection.execute(select(queue).where(queue.c.id == 1)).one_or_none()
+    if row is None:
+        connection.execute(insert(queue).values(id=1, ref=moment(now), revision=0, seq=0))
+        return Revision(0, 0)
+    return Revision(row.revision, row.seq)
+
+
+def save_revision(connection: Connection, to: Revision, ref: float) -> None:
+    connection.execute(
+        update(queue).where(queue.c.id == 1).values(revision=to.number, seq=to.seq, ref=moment(ref))
+    )
+
+
+def load(connection: Connection, policy: Policy) -> State:
+    """Return the state that the rows say, without units: the inventory is not the database's."""
+    ref = connection.execute(select(queue.c.ref).where(queue.c.id == 1)).scalar_one()
+    state = State(policy, seconds(ref))
+    recent: dict[str, list[float]] = {}
+    used = {}
+    for row in connection.execute(select(usage)):
+        used[row.user, row.class_name] = int(row.settled)
+        recent.setdefault(row.user, []).extend(
+            seconds(at) for at in (row.last_grant, row.grant_before) if at is not None
+        )
+    state.settle(used)
+    for user, times in recent.items():
+        for at in sorted(times)[-2:]:
+            state.note_served(user, at)
+    rows = {row.id: row for row in connection.execute(select(tickets))}
+    for grant in _grants(connection, rows):
+        state.open_lease(grant)
+    for ticket_id, row in rows.items():
+        if ticket_id not in state.leases:
+            state.add(to_ticket(row))
+    return state
+
+
+def _grants(connection: Connection, rows: dict[str, Row[tuple[object, ...]]]) -> list[Grant]:
+    found = []
+    for lease in read_leases(connection):
+        ticket = to_ticket(rows[lease.id]) if lease.id in rows else adopted_ticket(lease)
+        ends = NEVER if lease.ends_at is None else seconds(lease.ends_at)
+        found.append(Grant(ticket, lease.units, seconds(lease.granted_at), ends))
+    return found
+
+
+def adopted_ticket(lease: Lease) -> Ticket:
+    """Return a ticket for a lease that has lost its own: only its labels were left."""
+    request = GPURequest(count=max(1, len(lease.units)))
+    return Ticket(lease.id, lease.owner, request, seconds(lease.granted_at))
+
+
+def read_leases(connection: Connection) -> tuple[Lease, ...]:
+    """Return every lease there is."""
+    units: dict[str, list[str]] = {}
+    held = select(lease_units.c.unit, lease_units.c.lease_id).order_by(lease_units.c.unit)
+    for unit, lease_id in connection.execute(held):
+        units.setdefault(lease_id, []).append(unit)
+    return tuple(
+        Lease(
+            row.id,
+            Owner(row.user, row.server),
+            tuple(units.get(row.id, ())),
+            row.granted_at,
+            row.ends_at,
+            row.ready_at,
+        )
+        for row in connection.execute(select(leases))
+    )
+
+
+def to_ticket(row: Row[tuple[object, ...]]) -> Ticket:
+    return Ticket(
+        id=row.id,
+        owner=Owner(row.user, row.server),
+        request=GPURequest(**json.loads(row.request)),
+        arrived=seconds(row.arrived_at),
+        seq=row.seq,
+        group=row.class_name,
+        lease_seconds=row.lease_seconds,
+        cap=row.cap,
+        avoid=frozenset(row.avoid.split(",") if row.avoid else ()),
+    )
+
+
+def insert_ticket(connection: Connection, ticket: Ticket, origin: str, now: float) -> None:
+    connection.execute(
+        insert(tickets).values(
+            id=ticket.id,
+            user=ticket.owner.user,
+            server=ticket.owner.server,
+            class_name=ticket.group,
+            request=json.dumps(asdict(ticket.request), sort_keys=True),
+            lease_seconds=ticket.lease_seconds,
+            cap=ticket.cap,
+            arrived_at=moment(ticket.arrived),
+            seq=ticket.seq,
+            avoid=",".join(sorted(ticket.avoid)),
+            origin=origin,
+            seen_at=moment(now),
+        )
+    )
+
+
+def save_avoided(connection: Connection, ticket: Ticket) -> None:
+    """Write on which units a ticket's start has failed."""
+    connection.execute(
+        update(tickets)
+        .where(tickets.c.id == ticket.id)
+        .values(avoid=",".join(sorted(ticket.avoid)))
+    )
+
+
+def delete_ticket(connection: Connection, ticket_id: str) -> None:
+    connection.execute(delete(tickets).where(tickets.c.id == ticket_id))
+
+
+def insert_grant(connection: Connection, grant: Grant, ready: float | None = None) -> None:
+    owner = grant.ticket.owner
+    connection.execute(
+        insert(leases).values(
+            id=grant.id,
+            user=owner.user,
+            server=owner.server,
+            granted_at=moment(grant.granted),
+            ends_at=None if grant.ends == NEVER else moment(grant.ends),
+            ready_at=None if ready is None else moment(ready),
+        )
+    )
+    rows = [{"unit": unit, "lease_id": grant.id} for unit in grant.units]
+    connection.execute(insert(lease_units), rows)
+
+
+def delete_lease(connection: Connection, lease_id: str) -> None:
+    connection.execute(delete(lease_units).where(lease_units.c.lease_id == lease_id))
+    connection.execute(delete(leases).where(leases.c.id == lease_id))
+
+
+def save_usage(connection: Connection, state: State, user: str, group: str) -> None:
+    """Write what one user has used in one class, and when they were served."""
+    last, before = state.recent.get(user, (-NEVER, -NEVER))
+    values = {
+        "settled": str(state.account(user, group).settled),
+        "last_grant": None if last == -NEVER else moment(last),
+        "grant_before": None if before == -NEVER else moment(before),
+    }
+    mine = (usage.c.user == user) & (usage.c.class_name == group)
+    if not connection.execute(update(usage).where(mine).values(**values)).rowcount:
+        connection.execute(insert(usage).values(user=user, class_name=group, **values))
+
+
+def rewrite_usage(connection: Connection, state: State) -> None:
+    """Write all usage anew: it counts from another instant now."""
+    connection.execute(delete(usage))
+    for user, group in list(state.users):
+        save_usage(connection, state, user, group)
