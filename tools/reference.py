@@ -17,7 +17,17 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from room.settings import TLS, GPUs, Images, LimitsSection, Login, Mirrors, OAuth, Settings
+from room.settings import (
+    TLS,
+    GPUs,
+    Images,
+    LimitsSection,
+    Login,
+    Mirrors,
+    OAuth,
+    Seats,
+    Settings,
+)
 from room.settings.profiles import (
     Choice,
     Override,
@@ -60,6 +70,10 @@ profiles:
       shm_size: 4G
       pids_limit: 2048
       gpus: 1
+      gpu_kind: gpu
+      gpu_model: A100
+      gpu_memory: 40G
+      lease: 4h
       environment:
         HF_HOME: /home/jovyan/.cache/huggingface
     profile_options:
@@ -85,7 +99,24 @@ profiles:
           validation_message: Give an image of registry.school.example with its tag.
           spawner_override:
             image: "{value}"
+  - display_name: A part of a GPU
+    description: A MIG instance of your own, for up to two hours.
+    spawner_override:
+      gpus: 1
+      mig_profile: 1g.10gb
+      lease: 2h
 """
+
+
+SEATS = """\
+seats:
+  - model: T4
+    seats: 4
+  - gpus: [GPU-5a1b4c5e-0000-4000-8000-000000000000, 3]
+    seats: 2
+"""
+#: Keys that hold a list of sections → what the file shows of them.
+SAMPLES = {"profiles": PROFILES, "seats": SEATS}
 
 
 # --- room.example.yaml ------------------------------------------------------------------------
@@ -104,8 +135,8 @@ def _section(model: type[BaseModel], depth: int) -> Iterator[str]:
             yield ""
         yield from _comment(field.description or "", depth)
         inner = _model(field.annotation)
-        if name == "profiles":
-            yield from (f"#{line}" for line in PROFILES.splitlines())
+        if name in SAMPLES and inner is not None:
+            yield from (f"{'  ' * depth}#{line}" for line in SAMPLES[name].splitlines())
         elif inner is not None and field.default is None:
             yield f"{'  ' * depth}#{name}:"
             yield from _commented_section(inner, depth)
@@ -170,12 +201,14 @@ TITLES: dict[type[BaseModel], str] = {
     Images: "images",
     Mirrors: "mirrors",
     GPUs: "gpus",
+    Seats: "gpus.seats",
 }
 
 #: The function that checks a value → what kind of value it is.
 _KINDS = {
     "parse_size": "size",
     "parse_duration": "duration",
+    "parse_lease": "duration or `none`",
     "_resolve": "path",
     "_check_url": "URL",
     "check_image": "image",

@@ -1,36 +1,74 @@
-"""The inventory file: what GPU units a host has, as the host's own command wrote it."""
+"""The inventory as JSON: what GPU units a host has, as its agent answers and files keep it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from room.models import GPUUnit, Inventory
 
+#: What a unit's JSON says beside its fields, for who reads it: loads makes it anew.
+_SAID = "cooperative"
+
 
 def dumps(inventory: Inventory) -> str:
     """Return the inventory as JSON; memory in MiB, time in ISO 8601."""
+    return json.dumps(as_dict(inventory), indent=2, sort_keys=True) + "\n"
+
+
+def as_dict(inventory: Inventory) -> dict[str, Any]:
+    """Return what JSON can hold of an inventory. A seat says that it is cooperative."""
     data = asdict(inventory)
+    data["units"] = [{**asdict(unit), _SAID: unit.kind == "seat"} for unit in inventory.units]
     data["read_at"] = inventory.read_at.isoformat() if inventory.read_at else None
-    return json.dumps(data, indent=2, sort_keys=True) + "\n"
+    return data
 
 
 def loads(text: str) -> Inventory:
-    """Read back what ``dumps`` wrote. Raises ``ValueError`` for anything else."""
-    data: dict[str, Any] = json.loads(text)
+    """Read back what ``dumps`` wrote, also years ago. Raises ``ValueError`` for anything else."""
+    return from_dict(json.loads(text))
+
+
+def from_dict(data: Any) -> Inventory:
+    """Read back what ``as_dict`` returned. Raises ``ValueError`` for anything else."""
     try:
         return Inventory(
-            units=tuple(GPUUnit(**unit) for unit in data["units"]),
+            units=tuple(_unit(unit) for unit in data["units"]),
             driver_version=data["driver_version"],
             cuda_version=data["cuda_version"],
             read_at=datetime.fromisoformat(data["read_at"]) if data["read_at"] else None,
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an inventory: {error}") from error
+
+
+def _unit(said: Mapping[str, Any]) -> GPUUnit:
+    fields = {name: value for name, value in said.items() if name != _SAID}
+    # JSON knows no tuples, and units have to be hashable.
+    return GPUUnit(**{**fields, "links": tuple(fields.get("links", ()))})
+
+
+def unknown(inventory: Inventory, why: str) -> Inventory:
+    """Return the inventory with every unit unknown: leases stay, and nothing new is granted.
+
+    What is wrong with a unit for sure stays known.
+    """
+    return replace(
+        inventory,
+        units=tuple(
+            replace(unit, health="unknown", why=why) if unit.usable else unit
+            for unit in inventory.units
+        ),
+    )
+
+
+def same(one: Inventory, other: Inventory) -> bool:
+    """Say whether two inventories tell the same, whenever they were read."""
+    return replace(one, read_at=None) == replace(other, read_at=None)
 
 
 def simulated(count: int, cdi_kind: str = "room.sim/gpu") -> Inventory:

@@ -22,6 +22,7 @@ from room.settings.schema import (
     Login,
     Mirrors,
     OAuth,
+    Seats,
     Settings,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "OAuth",
     "Problem",
     "Profile",
+    "Seats",
     "Settings",
     "SettingsError",
     "default_profiles",

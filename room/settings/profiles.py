@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from room.settings.base import Section
 from room.settings.problems import KeyPath
-from room.settings.values import Cores, Count, Flag, Image, Size, shown
+from room.settings.values import Cores, Count, Flag, Image, LeaseTime, Size, shown
 
 MIB = 1024**2
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MIG = re.compile(r"\d+g\.\d+gb(\+[a-z.]+)?")
 _OPTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 
 #: What JupyterHub, the room and the GPU path set themselves.
@@ -67,6 +68,12 @@ def _check_template(text: str) -> str:
     return text
 
 
+def _check_mig(text: str) -> str:
+    if text and not _MIG.fullmatch(text):
+        raise ValueError(f"{shown(text)} is no MIG profile: nvidia-smi -L shows them, like 1g.10gb")
+    return text
+
+
 Variable = Annotated[str, AfterValidator(_check_variable)]
 Text = Annotated[str, BeforeValidator(_text_of)]
 Title = Annotated[str, Field(min_length=1, max_length=100)]
@@ -88,7 +95,25 @@ class Override(Section):
         None, description="Processes and threads at most."
     )
     gpus: Annotated[Count, Field(ge=0, le=64)] | None = Field(
-        None, description="Number of whole GPUs, leased to the server alone."
+        None, description="Number of GPU units, leased to the server alone."
+    )
+    gpu_kind: Literal["any", "gpu", "mig", "seat"] | None = Field(
+        None,
+        description="Which units: gpu, whole cards; mig, MIG instances; seat, seats of a shared "
+        "GPU; any, a card or a MIG instance, never a seat.",
+    )
+    gpu_model: Annotated[str, Field(max_length=100)] | None = Field(
+        None, description="A part of the card's name that the units must have, like A100."
+    )
+    gpu_memory: Annotated[Size, Field(ge=0)] | None = Field(
+        None, description="Memory that each unit must have at least, like 20G."
+    )
+    mig_profile: Annotated[str, AfterValidator(_check_mig)] | None = Field(
+        None, description="The MIG profile that each unit must have, like 1g.10gb."
+    )
+    lease: LeaseTime | None = Field(
+        None,
+        description="How long the server may have its units, like 4h; none: as long as it runs.",
     )
     environment: dict[Variable, Text] = Field(
         {}, description="Environment variables of the server."
@@ -205,9 +230,41 @@ def problems(profiles: Iterable[Profile]) -> Iterator[tuple[KeyPath, str]]:
                 f"profile {default + 1} is the default already: only one can be",
             )
         default = index if profile.default and default is None else default
+        for path, override in _overrides(profile):
+            for message in _gpu_problems(override):
+                yield ("profiles", index, *path), message
         for name, option in profile.profile_options.items():
             for path, message in _option_problems(option):
                 yield ("profiles", index, "profile_options", name, *path), message
+
+
+def _overrides(profile: Profile) -> Iterator[tuple[KeyPath, Override]]:
+    """Yield every set of values that a profile can come to, with where it stands."""
+    yield ("spawner_override",), profile.spawner_override
+    for name, option in profile.profile_options.items():
+        for key, choice in option.choices.items():
+            where = ("profile_options", name, "choices", key, "spawner_override")
+            yield where, choice.spawner_override
+
+
+def asks_for_seat(profile: Profile) -> bool:
+    """Say whether a profile, or one of its choices, asks for a seat of a shared GPU."""
+    return any(override.gpu_kind == "seat" for _path, override in _overrides(profile))
+
+
+def _gpu_problems(override: Override) -> Iterator[str]:
+    if override.mig_profile and override.gpu_kind not in (None, "any", "mig"):
+        yield (
+            f"mig_profile {override.mig_profile} asks for a MIG instance, and gpu_kind "
+            f"{override.gpu_kind} is none: leave one of the two out"
+        )
+    asked = [
+        name
+        for name in ("gpu_kind", "gpu_model", "gpu_memory", "mig_profile")
+        if getattr(override, name) and getattr(override, name) != "any"
+    ]
+    if override.gpus == 0 and asked:
+        yield f"{asked[0]} says which GPUs, and gpus: 0 asks for none: leave one of the two out"
 
 
 def _option_problems(option: ProfileOption) -> Iterator[tuple[KeyPath, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from room.settings import profiles
 from room.settings.problems import KeyPath
-from room.settings.schema import TLS, OAuth, Settings
+from room.settings.schema import TLS, GPUs, OAuth, Settings
 from room.settings.values import format_size, parse_address
 
 Finding = tuple[KeyPath, str]
@@ -27,6 +27,7 @@ def problems(settings: Settings) -> Iterator[Finding]:
     if settings.login.oauth is not None:
         yield from _oauth(settings.login.oauth)
     yield from profiles.problems(settings.profiles)
+    yield from _seats(settings.gpus)
 
 
 def _http(settings: Settings) -> Iterator[Finding]:
@@ -66,6 +67,21 @@ def _limits(settings: Settings) -> Iterator[Finding]:
             f"shared memory counts as memory, and {format_size(limits.shm)} is more than the "
             f"{format_size(limits.memory)} of limits.memory",
         )
+
+
+def _seats(gpus: GPUs) -> Iterator[Finding]:
+    shared: set[str | int] = set()
+    for index, rule in enumerate(gpus.seats):
+        here: KeyPath = ("gpus", "seats", index)
+        if bool(rule.gpus) == bool(rule.model):
+            yield (
+                here,
+                "say which GPUs are shared: by gpus or by model, one of the two",
+            )
+        for gpu in rule.gpus:
+            if gpu in shared:
+                yield (*here, "gpus"), f"{gpu} is shared already: name each GPU once"
+            shared.add(gpu)
 
 
 def _oauth(oauth: OAuth) -> Iterator[Finding]:
@@ -147,6 +163,12 @@ def warnings(settings: Settings) -> Iterator[Finding]:
             ("data_root",),
             f"{settings.data_root} is in a directory that the system may empty at reboot: homes "
             "would be lost.",
+        )
+    if not settings.gpus.seats and any(map(profiles.asks_for_seat, settings.profiles)):
+        yield (
+            ("gpus", "seats"),
+            "A profile asks for a seat of a shared GPU, and gpus.seats shares none: its start is "
+            "always refused.",
         )
     if not settings.login.admins:
         yield ("login", "admins"), "There is no admin: nobody can see all servers in the hub."

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from room import names
+from room.gpus.seats import Sharing
 from room.settings.base import Section
 from room.settings.profiles import Profile, default_profiles
 from room.settings.values import (
@@ -49,6 +50,14 @@ def _check_base(text: str) -> str:
         f"{shown(text)} could be another image tomorrow: write name@sha256:…, or bootstrap, or "
         "leave it out"
     )
+
+
+def _check_gpu(name: str | int) -> str | int:
+    if isinstance(name, bool) or (isinstance(name, int) and name < 0):
+        raise ValueError(f"{shown(name)} is no GPU: write its UUID, or its number in nvidia-smi")
+    if isinstance(name, str) and not re.fullmatch(r"GPU-[0-9A-Za-z-]+", name):
+        raise ValueError(f"{shown(name)} is no GPU: nvidia-smi -L shows their UUIDs, GPU-…")
+    return name
 
 
 Login_ = Annotated[str, AfterValidator(names.normalize_login)]
@@ -226,6 +235,26 @@ class Images(Section):
     )
 
 
+class Seats(Section):
+    """GPUs that several servers use at once. Say which: by `gpus`, or by `model`.
+
+    A seat is cooperative: where the driver cannot cap a server's memory, the room watches, warns
+    who uses more than the seat's share, and then stops that server.
+    """
+
+    gpus: tuple[Annotated[str | int, AfterValidator(_check_gpu)], ...] = Field(
+        (),
+        description="UUIDs of whole GPUs, or their numbers in nvidia-smi. A number can mean "
+        "another card after a reboot.",
+        examples=[["GPU-5a1b4c5e-0000-4000-8000-000000000000"]],
+    )
+    model: str = Field("", description="A part of the card's name, like T4.", examples=["T4"])
+    seats: Annotated[Count, Field(ge=2, le=64)] = Field(
+        description="Servers that share each of these GPUs. A seat has that part of its memory.",
+        examples=[4],
+    )
+
+
 class GPUs(Section):
     """How GPUs reach a server."""
 
@@ -234,6 +263,15 @@ class GPUs(Section):
         description="cdi: the Container Device Interface. nvidia: the older hook. auto: cdi where "
         "the engine has it.",
     )
+    seats: tuple[Seats, ...] = Field(
+        (),
+        description="GPUs that are shared. Empty: each is leased to one server at a time.",
+    )
+
+    @property
+    def sharing(self) -> tuple[Sharing, ...]:
+        """Return the rules by which GPUs are split into seats."""
+        return tuple(Sharing(rule.seats, rule.gpus, rule.model) for rule in self.seats)
 
 
 class Settings(Section):

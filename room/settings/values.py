@@ -16,6 +16,8 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _DURATION = re.compile(r"(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+(?:\.\d+)?)s)?")
 
 SIZE_RULE = "a size is a number of bytes, or a number and K, M, G or T, like 512M or 8G"
+#: Seconds. JupyterLab itself takes some of them to start.
+LEAST_LEASE = 60.0
 DURATION_RULE = "a duration is a number of seconds, or like 90s, 2m or 1h30m"
 
 
@@ -46,6 +48,19 @@ def parse_duration(value: Any) -> float:
         raise ValueError(f"{shown(value)} is no duration: {DURATION_RULE}")
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + seconds
+
+
+def parse_lease(value: Any) -> float:
+    """Return seconds; 0 for ``none``, the lease that has no end."""
+    if isinstance(value, str) and value.strip().lower() == "none":
+        return 0.0
+    seconds = parse_duration(value)
+    if seconds < LEAST_LEASE:
+        raise ValueError(
+            f"a lease of {shown(value)} would end before the server is ready: give it "
+            f"{format_duration(LEAST_LEASE)} or more, or none for one without an end"
+        )
+    return seconds
 
 
 def format_duration(seconds: float) -> str:
@@ -255,6 +270,7 @@ def _check_data_root(path: Path) -> Path:
 
 Size = Annotated[int, BeforeValidator(parse_size)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
+LeaseTime = Annotated[float, BeforeValidator(parse_lease)]
 Cores = Annotated[float, Field(strict=True, gt=0, le=1024)]
 Count = Annotated[int, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]

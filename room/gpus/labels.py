@@ -1,0 +1,20 @@
+"""What a unit is called where a person sees it. Listed in spawner/words.py."""
+
+from __future__ import annotations
+
+from room.models import GPUUnit
+
+#: Said wherever seats are explained.
+COOPERATIVE = (
+    "A seat is cooperative: the card itself does not keep its users apart, so everybody keeps to "
+    "their share of its memory."
+)
+
+
+def label(unit: GPUUnit) -> str:
+    """Return a unit's name for people; a seat is always called cooperative."""
+    if unit.kind == "seat":
+        return f"{unit.model}, seat of a shared GPU (cooperative)"
+    if unit.kind == "mig" and unit.mig_profile:
+        return f"{unit.model} MIG {unit.mig_profile}"
+    return unit.model
