@@ -1,22 +1,48 @@
-"""``python -m agent``: serve homes on the control network."""
+"""``python -m agent``: homes, GPUs and their use on the control network; ``--once`` prints those.
+
+``--once`` needs nothing but NVML and, to tell servers, the engine: it is also how ``room doctor``
+and ``room up`` look at the cards.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
+import logging
 import os
 from pathlib import Path
 
-import uvicorn
-
-from agent.app import make_app
+from agent.gpus import Options, sampler
 
 PORT = 8010
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m agent", description="The room's agent.")
+    parser.add_argument(
+        "--once", action="store_true", help="print inventory and use as JSON, and end"
+    )
+    options = Options.from_environment(os.environ)
+    if parser.parse_args().once:
+        print(json.dumps(sampler(options, listen=False).sample().as_dict(), indent=2))
+        return
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    serve(options)
+
+
+def serve(options: Options) -> None:
+    # The host's environment, where --once runs too, has no web server.
+    import uvicorn
+
+    from agent.app import make_app
+
     data_root = Path(os.environ["ROOM_DATA_ROOT"])
     token = (data_root / "state" / "secrets" / "agent_token").read_text().strip()
+    looks = sampler(options, listen=True)
+    looks.start()
+    app = make_app(data_root, token, looks)
     # Hub and console reach it by name on the control network, where no student is.
-    uvicorn.run(make_app(data_root, token), host="0.0.0.0", port=PORT, access_log=False)  # noqa: S104
+    uvicorn.run(app, host="0.0.0.0", port=PORT, access_log=False)  # noqa: S104
 
 
 if __name__ == "__main__":

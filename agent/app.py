@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Protocol
 
-from fastapi import Depends, FastAPI, Header, HTTPException
+from fastapi import Depends, FastAPI, Header, HTTPException, Response
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
-from agent import homes
+from agent import homes, metrics
+from agent.snapshot import Snapshot
+from room.gpus import inventory as inventories
+from room.gpus import use as uses
 
 
 class HomeRequest(BaseModel):
@@ -21,8 +26,19 @@ class HomeReply(BaseModel):
     created: bool
 
 
-def make_app(data_root: Path, token: str) -> FastAPI:
-    """Return the application for the files under ``data_root``, open to holders of ``token``."""
+class Looks(Protocol):
+    """Who takes snapshots: ``agent.snapshot.Sampler``."""
+
+    def latest(self) -> Snapshot: ...
+
+    def age(self) -> float | None: ...
+
+
+def make_app(data_root: Path, token: str, looks: Looks | None = None) -> FastAPI:
+    """Return the application for the files under ``data_root``, open to holders of ``token``.
+
+    Without ``looks`` it makes homes and knows of no GPU.
+    """
     if len(token) < 32:
         raise ValueError("the agent's token has fewer than 32 characters")
 
@@ -45,4 +61,25 @@ def make_app(data_root: Path, token: str) -> FastAPI:
             raise HTTPException(409, str(error)) from error
         return HomeReply(path=str(found.path), created=found.created)
 
+    if looks is not None:
+        _serve_gpus(app, looks, authorized)
     return app
+
+
+def _serve_gpus(app: FastAPI, looks: Looks, authorized: Callable[..., None]) -> None:
+    @app.get("/v1/inventory", dependencies=[Depends(authorized)])
+    def inventory() -> dict[str, Any]:
+        if looks.age() is None:
+            # An empty inventory would be a lie: nobody has looked yet.
+            raise HTTPException(503, "The GPUs have not been looked at yet; ask again.")
+        return inventories.as_dict(looks.latest().inventory)
+
+    @app.get("/v1/use", dependencies=[Depends(authorized)])
+    def use() -> dict[str, Any]:
+        return uses.as_dict(looks.latest().use)
+
+    # Without the token: who holds it can also make homes, and a Prometheus that only reads
+    # figures must not. The control network keeps students out.
+    @app.get("/metrics")
+    def prometheus() -> Response:
+        return Response(metrics.render(looks.latest(), looks.age()), media_type=CONTENT_TYPE_LATEST)
