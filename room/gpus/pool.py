@@ -1,12 +1,19 @@
-"""Units, free and leased, and which of them a request gets."""
+"""Units, free and leased, and which of them a request gets.
+
+The least able units that will do are given out first, so that the able ones are left for who
+needs them; among the equally able, of one host those with the lowest index, and of shared GPUs
+the emptiest. Several units of one request are on one host, and joined by fast links if that can
+be. Units on which the ticket's start has failed come last.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import NamedTuple
+from itertools import combinations, groupby
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 from room.gpus.events import NEVER
 from room.gpus.requests import GPURequest
@@ -14,7 +21,7 @@ from room.models import GPUUnit
 
 
 class _Alike(NamedTuple):
-    """What makes two units as good as each other for any request."""
+    """What makes two units as good as each other for any request; the last says where."""
 
     memory_mib: int
     model: str
@@ -27,8 +34,15 @@ class _Alike(NamedTuple):
 class _Group:
     """Units that are alike. ``free`` is sorted: the lowest index is given out first."""
 
+    alike: _Alike
     units: dict[str, GPUUnit] = field(default_factory=dict)
     free: list[tuple[int, str]] = field(default_factory=list)
+    #: Usable units that are not free: when their lease ends, index, id; sorted.
+    leased: list[tuple[float, int, str]] = field(default_factory=list)
+
+    @property
+    def ability(self) -> tuple[int, str, str, str]:
+        return self.alike[:4]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,132 +57,204 @@ class Reservation:
         return unit in self.units and until > self.at
 
 
-class Pool:
-    """The units of all hosts. A unit that is not usable stays known, and is never given out."""
+MayHave: TypeAlias = Callable[[str], bool]
+#: A unit as a request for several finds it: when it can be had, whether it is leased, until when
+#: that lease is; index, id.
+_Soon: TypeAlias = tuple[float, bool, float, int, str]
 
-    def __init__(self) -> None:
-        self.units: dict[str, GPUUnit] = {}
+
+class Pool:
+    """The units of all hosts; ``leased`` says of those that have a lease when it ends.
+
+    A unit that is not usable stays known, and is never given out. A GPU is not given out whole
+    while a seat or an instance of it is leased, nor a part of it while the whole is: settings
+    may change what a card is while somebody still has it as it was.
+    """
+
+    def __init__(
+        self, units: Iterable[GPUUnit] = (), leased: Mapping[str, float] = MappingProxyType({})
+    ) -> None:
+        self.units = {unit.uuid: unit for unit in units}
         self.free_count = 0
-        self._leased: set[str] = set()
+        self._ends: dict[str, float] = {}
+        #: Of each GPU: how many of its parts are leased, and which units of it are known.
+        self._parts_leased: dict[str, int] = {}
+        self._units_of: dict[str, list[GPUUnit]] = {}
         self._groups: dict[_Alike, _Group] = {}
         self._group_of: dict[str, _Group] = {}
-        self._busy_seats: dict[str, int] = {}
         self._fitting: dict[GPURequest, list[_Group]] = {}
-
-    # -- what there is -----------------------------------------------------------------------
-
-    def replace(self, units: Iterable[GPUUnit], leased: Iterable[str]) -> None:
-        """Take a new inventory; ``leased`` are the ids of units that have a lease."""
-        self.__init__()  # type: ignore[misc]
-        self._leased = set(leased)
-        for unit in units:
-            self.units[unit.uuid] = unit
+        for unit in self.units.values():
             key = _Alike(unit.memory_mib, unit.model, unit.kind, unit.mig_profile, unit.host)
-            group = self._groups.setdefault(key, _Group())
+            group = self._groups.setdefault(key, _Group(key))
             group.units[unit.uuid] = unit
             self._group_of[unit.uuid] = group
-            if unit.uuid in self._leased:
-                self._count_seat(unit, 1)
-            elif unit.usable:
-                insort(group.free, (unit.index, unit.uuid))
-                self.free_count += 1
+            self._units_of.setdefault(unit.parent or unit.uuid, []).append(unit)
+        for unit_id, ends in leased.items():
+            self._ends[unit_id] = ends
+            self._count_part(unit_id, 1)
+        for unit in self.units.values():
+            self._file(unit)
 
-    def take(self, unit_id: str) -> None:
-        """Mark a unit as leased."""
-        self._leased.add(unit_id)
-        unit = self.units.get(unit_id)
-        if unit is None:
-            return
-        free = self._group_of[unit_id].free
-        position = bisect_left(free, (unit.index, unit_id))
-        if position < len(free) and free[position][1] == unit_id:
-            del free[position]
-            self.free_count -= 1
-        self._count_seat(unit, 1)
+    def copy(self) -> Pool:
+        """Return a pool that changes by itself; the units and what fits are shared."""
+        made = Pool()
+        made.units, made.free_count = self.units, self.free_count
+        made._ends, made._parts_leased = dict(self._ends), dict(self._parts_leased)
+        made._units_of = self._units_of
+        made._groups = {
+            key: _Group(key, group.units, list(group.free), list(group.leased))
+            for key, group in self._groups.items()
+        }
+        made._group_of = {id_: made._groups[group.alike] for id_, group in self._group_of.items()}
+        return made
+
+    # -- what is free ------------------------------------------------------------------------
+
+    def take(self, unit_id: str, ends: float) -> None:
+        """Mark a unit as leased until ``ends``, or its lease as one that ends then."""
+        for unit in self._units_of.get(self._card(unit_id), ()):
+            self._unfile(unit)
+        if unit_id not in self._ends:
+            self._count_part(unit_id, 1)
+        self._ends[unit_id] = ends
+        for unit in self._units_of.get(self._card(unit_id), ()):
+            self._file(unit)
 
     def give_back(self, unit_id: str) -> None:
         """Mark a unit as free again, if it is there and usable."""
-        self._leased.discard(unit_id)
-        unit = self.units.get(unit_id)
-        if unit is None:
-            return
-        self._count_seat(unit, -1)
-        if unit.usable:
-            insort(self._group_of[unit_id].free, (unit.index, unit_id))
-            self.free_count += 1
+        for unit in self._units_of.get(self._card(unit_id), ()):
+            self._unfile(unit)
+        del self._ends[unit_id]
+        self._count_part(unit_id, -1)
+        for unit in self._units_of.get(self._card(unit_id), ()):
+            self._file(unit)
 
-    def _count_seat(self, unit: GPUUnit, change: int) -> None:
-        if unit.kind == "seat":
-            self._busy_seats[unit.parent] = self._busy_seats.get(unit.parent, 0) + change
+    def _count_part(self, unit_id: str, change: int) -> None:
+        card = self._card(unit_id)
+        if card != unit_id:
+            self._parts_leased[card] = self._parts_leased.get(card, 0) + change
+
+    def _file(self, unit: GPUUnit) -> None:
+        """Put a unit among the free or the leased ones; what is not usable is in neither."""
+        if unit.usable:
+            group, ends = self._group_of[unit.uuid], self._taken_until(unit)
+            if ends is None:
+                insort(group.free, (unit.index, unit.uuid))
+                self.free_count += 1
+            else:
+                insort(group.leased, (ends, unit.index, unit.uuid))
+
+    def _unfile(self, unit: GPUUnit) -> None:
+        if unit.usable:
+            group, ends = self._group_of[unit.uuid], self._taken_until(unit)
+            if ends is None:
+                del group.free[bisect_left(group.free, (unit.index, unit.uuid))]
+                self.free_count -= 1
+            else:
+                del group.leased[bisect_left(group.leased, (ends, unit.index, unit.uuid))]
+
+    def _taken_until(self, unit: GPUUnit) -> float | None:
+        """Return when the lease on a unit ends, None when it is free.
+
+        When one on the whole card or on parts of it ends is not worth knowing.
+        """
+        ends = self._ends.get(unit.uuid)
+        if ends is not None:
+            return ends
+        parts_busy = not unit.parent and self._parts_leased.get(unit.uuid, 0) > 0
+        return NEVER if parts_busy or unit.parent in self._ends else None
+
+    def _card(self, unit_id: str) -> str:
+        """Return the GPU that a unit is or is a part of; a seat's own id says it."""
+        unit = self.units.get(unit_id)
+        return unit_id.partition("/")[0] if unit is None else unit.parent or unit_id
 
     # -- which units a request gets ----------------------------------------------------------
 
     def place(
         self,
         request: GPURequest,
-        may_have: Callable[[str], bool] | None = None,
+        may_have: MayHave | None = None,
         avoid: frozenset[str] = frozenset(),
     ) -> tuple[GPUUnit, ...] | None:
         """Return free units for ``request``, or None.
 
-        The least able units that will do are given out first, so that the able ones are left
-        for who needs them. ``may_have`` refuses units that are reserved; those to ``avoid``
-        are taken only if there are no others.
+        ``may_have`` refuses units that are reserved; those to ``avoid``, and other seats of
+        the same GPUs, are taken only if there are no others.
         """
+        bad = avoid | {self._device(unit_id) for unit_id in avoid} if avoid else avoid
         if request.count == 1:
-            return self._place_one(request, may_have, avoid)
-        for tried_before in (avoid, frozenset[str]()) if avoid else (avoid,):
-            for free in self._free_by_host(request, may_have, tried_before):
-                if len(free) >= request.count:
-                    return tuple(closest(free, request.count))
-        return None
+            return self._place_one(request, may_have, bad)
+        if bad:
+            found = self._place_many(request, may_have, bad, last_resort=False)
+            if found is not None:
+                return found
+        return self._place_many(request, may_have, bad, last_resort=True)
+
+    def _device(self, unit_id: str) -> str:
+        unit = self.units.get(unit_id)
+        return unit_id if unit is None else unit.device
 
     def _place_one(
-        self,
-        request: GPURequest,
-        may_have: Callable[[str], bool] | None,
-        avoid: frozenset[str],
+        self, request: GPURequest, may_have: MayHave | None, bad: frozenset[str]
     ) -> tuple[GPUUnit, ...] | None:
         second = None
         for group in self._groups_for(request):
             for _index, unit_id in self._in_turn(group):
                 if may_have is not None and not may_have(unit_id):
                     continue
-                if unit_id not in avoid:
-                    return (group.units[unit_id],)
-                second = second or group.units[unit_id]
+                unit = group.units[unit_id]
+                if not bad or (unit_id not in bad and unit.device not in bad):
+                    return (unit,)
+                second = second or unit
         return None if second is None else (second,)
 
     def _in_turn(self, group: _Group) -> Iterable[tuple[int, str]]:
         """Return the free units of a group; of seats, those of the emptiest GPU first."""
-        if not group.free or group.units[group.free[0][1]].kind != "seat":
+        if group.alike.kind != "seat":
             return group.free
-        busy, units = self._busy_seats, group.units
+        busy, units = self._parts_leased, group.units
         return sorted(group.free, key=lambda entry: (busy.get(units[entry[1]].parent, 0), entry))
 
-    def _free_by_host(
+    def _place_many(
         self,
         request: GPURequest,
-        may_have: Callable[[str], bool] | None,
-        avoid: frozenset[str],
-    ) -> list[list[GPUUnit]]:
-        """Return each host's free units for ``request``: units that are alike come together."""
-        hosts: dict[str, list[GPUUnit]] = {}
-        alike: list[list[GPUUnit]] = []
-        for group in self._groups_for(request):
+        may_have: MayHave | None,
+        bad: frozenset[str],
+        *,
+        last_resort: bool,
+    ) -> tuple[GPUUnit, ...] | None:
+        """Take units that are alike if one host has enough of them, else mixed ones of a host."""
+
+        def free_of(group: _Group) -> list[GPUUnit]:
             free = [
                 group.units[unit_id]
                 for _index, unit_id in self._in_turn(group)
-                if unit_id not in avoid and (may_have is None or may_have(unit_id))
+                if may_have is None or may_have(unit_id)
             ]
-            if free:
-                alike.append(free)
-                hosts.setdefault(free[0].host, []).extend(free)
-        return alike + list(hosts.values())
+            good = [unit for unit in free if unit.uuid not in bad and unit.device not in bad]
+            if last_resort:
+                good += [unit for unit in free if unit.uuid in bad or unit.device in bad]
+            return good
+
+        count, groups = request.count, self._groups_for(request)
+        for _ability, alike in groupby(groups, key=lambda group: group.ability):
+            found = _best_of((free_of(g) for g in alike if len(g.free) >= count), count)
+            if found is not None:
+                return found
+        hosts: dict[str, list[_Group]] = {}
+        for group in groups:
+            hosts.setdefault(group.alike.host, []).append(group)
+        mixed = (
+            [unit for group in hosts[host] for unit in free_of(group)]
+            for host in sorted(hosts)
+            if len(hosts[host]) > 1 and sum(len(group.free) for group in hosts[host]) >= count
+        )
+        return _best_of(mixed, count)
 
     def could_ever(self, request: GPURequest) -> bool:
         """Say whether one host has enough units of the kind, whoever has them now."""
-        return bool(self.reserve(request, lambda _unit: NEVER, 0.0))
+        return self.reserve(request, 0.0) is not None
 
     def how_many(self, request: GPURequest) -> tuple[int, int]:
         """Return how many units of the kind are free, and how many there are."""
@@ -176,66 +262,96 @@ class Pool:
         usable = sum(unit.usable for group in groups for unit in group.units.values())
         return sum(len(group.free) for group in groups), usable
 
-    def reserve(
-        self, request: GPURequest, free_at: Callable[[str], float], now: float
-    ) -> Reservation | None:
+    def reserve(self, request: GPURequest, now: float) -> Reservation | None:
         """Return the units that ``request`` can have soonest, and when; None: never.
 
-        ``free_at`` gives the second at which a leased unit's lease ends.
+        A lease that is over, but whose unit is not given back, ends any moment. When two hosts
+        are as soon, the one where more comes early is taken, and what is free before what is not.
         """
-        hosts: dict[str, list[tuple[float, int, str]]] = {}
+        count = request.count
+        hosts: dict[str, list[_Soon]] = {}
         for group in self._groups_for(request):
-            for unit_id, unit in group.units.items():
-                if unit.usable:
-                    at = free_at(unit_id) if unit_id in self._leased else now
-                    hosts.setdefault(unit.host, []).append((at, unit.index, unit_id))
-        best: list[tuple[float, int, str]] | None = None
+            there = hosts.setdefault(group.alike.host, [])
+            there += [(now, False, now, index, id_) for index, id_ in group.free[:count]]
+            there += [
+                (max(now, ends), True, ends, index, id_)
+                for ends, index, id_ in group.leased[:count]
+            ]
+        best: list[_Soon] | None = None
         for _host, units in sorted(hosts.items()):
-            soonest = sorted(units)[: request.count]
-            enough = len(soonest) == request.count
-            if enough and (best is None or soonest[-1][0] < best[-1][0]):
-                best = soonest
+            if len(units) >= count:
+                soonest = sorted(units)[:count]
+                if best is None or _latest_first(soonest) < _latest_first(best):
+                    best = soonest
         if best is None:
             return None
-        return Reservation(best[-1][0], frozenset(unit_id for _at, _index, unit_id in best))
+        return Reservation(best[-1][0], frozenset(entry[4] for entry in best))
 
     def _groups_for(self, request: GPURequest) -> list[_Group]:
         found = self._fitting.get(request)
         if found is None:
-            found = [
+            found = self._fitting[request] = [
                 self._groups[key]
                 for key in sorted(self._groups)
                 if request.takes(next(iter(self._groups[key].units.values())))
             ]
-            self._fitting[request] = found
         return found
 
 
-def closest(free: list[GPUUnit], count: int) -> list[GPUUnit]:
-    """Return ``count`` of ``free``: joined by a fast link if that can be.
+def _latest_first(soonest: list[_Soon]) -> list[tuple[float, bool]]:
+    return [entry[:2] for entry in reversed(soonest)]
 
-    The smallest island that is large enough is taken: the large ones are for larger requests.
+
+def _best_of(choices: Iterable[list[GPUUnit]], count: int) -> tuple[GPUUnit, ...] | None:
+    """Return ``count`` linked units of the first choice that has them, else of the first."""
+    first = None
+    for units in choices:
+        if len(units) >= count:
+            linked = linked_of(units, count)
+            if linked is not None:
+                return linked
+            first = first or tuple(units[:count])
+    return first
+
+
+def linked_of(free: list[GPUUnit], count: int) -> tuple[GPUUnit, ...] | None:
+    """Return ``count`` of the free units of one host that fast links join, or None.
+
+    The smallest island that is large enough is taken, for the large ones are for larger
+    requests; of it those with the most links among themselves, the first in ``free`` first.
     """
     islands = [island for island in _islands(free) if len(island) >= count]
-    chosen = min(islands, key=len) if islands else free
-    return list(islice(chosen, count))
+    if not islands:
+        return None
+    best: tuple[GPUUnit, ...] = ()
+    most, all_pairs = -1, count * (count - 1) // 2
+    smallest = min(islands, key=len)
+    for chosen in combinations(smallest, count):
+        links = sum(b.uuid in a.links or a.uuid in b.links for a, b in combinations(chosen, 2))
+        if links > most:
+            best, most = chosen, links
+        if links == all_pairs:
+            break
+    return best
 
 
 def _islands(free: list[GPUUnit]) -> Iterator[list[GPUUnit]]:
-    """Yield the groups of free units in which each has a fast link to another."""
-    here = {unit.uuid: unit for unit in free}
+    """Yield the sets of free units in which each has a fast link to another, in their order."""
+    reached: dict[str, set[str]] = {unit.uuid: set() for unit in free}
+    for unit in free:
+        for other in unit.links:
+            if other in reached:
+                reached[unit.uuid].add(other)
+                reached[other].add(unit.uuid)
     seen: set[str] = set()
     for unit in free:
         if unit.uuid in seen:
             continue
-        island, front = [], [unit.uuid]
-        seen.add(unit.uuid)
+        island, front = {unit.uuid}, [unit.uuid]
         while front:
-            current = here[front.pop()]
-            island.append(current)
-            for other in current.links:
-                if other in here and other not in seen:
-                    seen.add(other)
-                    front.append(other)
+            new = reached[front.pop()] - island
+            island |= new
+            front.extend(new)
+        seen |= island
         if len(island) > 1:
-            yield sorted(island, key=lambda each: each.index)
+            yield [each for each in free if each.uuid in island]

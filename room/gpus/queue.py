@@ -4,9 +4,19 @@
 reads a clock, a file or a database: the same events give the same grants. ``tests/utils/oracle.py``
 says the same rule from scratch, slowly, and the tests compare the two.
 
-The order: tickets that waited too long, by arrival; then classes by what they have used for their
-weight, in a class users by what they have used (both decayed, see ``usage``), then arrival. Who
-cannot start yet is passed only by those who do not make them wait longer.
+The order:
+
+- First who waited longer than ``max_wait``, since they came or were served last, while somebody
+  else was served twice: who waits longest goes first. A start that failed served nobody.
+- Then classes by what they have used for their weight, in a class users by what they have used
+  (both decayed, see ``usage``), then arrival.
+- A user who would hold more than their cap allows is left out until they hold less.
+
+Each in turn gets units that are free (``pool`` says which), and else is passed by the next. A
+request for several units that cannot start has a time at which it can, by the ends of leases, and
+units reserved from then on: others pass it on these only with a lease that ends by then, and
+nobody at all if it has waited too long. When two requests would reserve the same unit only the
+first of them does. A time that nobody knows, because leases have no end, reserves nothing.
 """
 
 from __future__ import annotations
@@ -60,13 +70,11 @@ def _release(state: State, event: Released) -> None:
 
 
 def _prolong(state: State, event: Prolonged) -> None:
-    grant = state.leases.get(event.lease_id)
-    if grant is not None:
-        state.leases[event.lease_id] = Grant(grant.ticket, grant.units, grant.granted, event.ends)
+    state.prolong(event.lease_id, event.ends)
 
 
 def _survey(state: State, event: Surveyed) -> None:
-    state.pool.replace(event.units, state.lease_of)
+    state.survey(event.units)
 
 
 def _adopt(state: State, event: Adopted) -> None:
@@ -97,9 +105,7 @@ def _grants(state: State) -> list[Grant]:
         grant = _next_grant(state)
         if grant is None:
             break
-        state.remove(grant.id)
-        state.open_lease(grant)
-        state.note_served(grant.ticket.user, state.now)
+        state.serve(grant)
         granted.append(grant)
     return granted
 
@@ -107,19 +113,16 @@ def _grants(state: State) -> list[Grant]:
 def _next_grant(state: State) -> Grant | None:
     """Return the first ticket in the order that can start now without delaying one before it."""
     reservations: list[Reservation] = []
-    for ticket in state.overdue_tickets():
-        if not state.at_cap(ticket):
-            grant = _try(state, ticket, reservations, hold=True)
-            if grant is not None:
-                return grant
-    blocked: set[Shape] = set()
-    for ticket in state.best_of_each_shape():
-        shape = (ticket.request, ticket.lease_seconds)
-        if shape not in blocked:
-            grant = _try(state, ticket, reservations, hold=False)
-            if grant is not None:
-                return grant
-            blocked.add(shape)
+    tried: set[Shape] = set()
+    for hold, tickets in ((True, state.first_overdue()), (False, state.first_of_each())):
+        for ticket in tickets:
+            shape = Shape(ticket.request, ticket.lease_seconds)
+            # Who asks for what one before them could not have cannot have it either.
+            if shape not in tried:
+                tried.add(shape)
+                grant = _try(state, ticket, reservations, hold=hold)
+                if grant is not None:
+                    return grant
     return None
 
 
@@ -142,7 +145,10 @@ def _try(
         return Grant(ticket, tuple(unit.uuid for unit in placed), state.now, ends)
     # One unit is there or it is not; only who needs several has to gather them.
     if ticket.request.count > 1:
-        found = state.pool.reserve(ticket.request, state.lease_end, state.now)
+        found = state.pool.reserve(ticket.request, state.now)
         if found is not None and not any(found.units & each.units for each in reservations):
-            reservations.append(Reservation(state.now, found.units) if hold else found)
+            if hold:
+                reservations.append(Reservation(-NEVER, found.units))
+            elif found.at < NEVER:
+                reservations.append(found)
     return None

@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from room.gpus.events import NEVER, Grant, Policy, Ticket
 from room.gpus.pool import Pool
 from room.gpus.requests import GPURequest
 from room.gpus.usage import Account, Clock
-
-#: What the heap of a bucket sorts by: what the user has used, arrival, number; then the ticket.
-_Entry: TypeAlias = tuple[int, float, int, str]
+from room.models import GPUUnit
 
 
-@dataclass(slots=True)
-class _Bucket:
-    """Waiting tickets of one class that ask for the same."""
+class Shape(NamedTuple):
+    """What makes two tickets wait for the same: one can start when the other can."""
 
-    #: Of users who hold nothing: what they have used does not change as time passes.
-    still: list[_Entry] = field(default_factory=list)
-    #: Of users who hold something: their order has to be looked up.
-    moving: dict[str, Ticket] = field(default_factory=dict)
+    request: GPURequest
+    lease_seconds: float | None
 
 
-Shape: TypeAlias = tuple[GPURequest, float | None]
+#: What the order in a class sorts by: what the user has used, arrival, number; then the ticket.
+#: Of those who hold equally many units the use grows alike, so they are sorted for good by what
+#: they would have used when the clock reads 0.
+_Rank: TypeAlias = tuple[int, float, int, str]
+#: What the order of those who waited too long sorts by: since when, arrival, number; the ticket.
+_Wait: TypeAlias = tuple[float, float, int, str]
+
+_K = TypeVar("_K")
+_V = TypeVar("_V", bound=tuple[float, float, int, str])
+
+
+@dataclass(slots=True, eq=False)
+class _Line:
+    """Waiting tickets of one user that differ only in when they came: the first one counts."""
+
+    user: str
+    group: str
+    shape: Shape
+    cap: int | None
+    #: Arrival, number, id; sorted.
+    tickets: list[tuple[float, int, str]] = field(default_factory=list)
+    #: Where the order has it, if it does; ``units`` are those that its user holds.
+    units: int = 0
+    rank: _Rank | None = None
+    wait: _Wait | None = None
+
+
+#: The lines of one class that wait for the same, by how many units their users hold; sorted.
+_Bucket: TypeAlias = dict[int, list[_Rank]]
 
 
 class State:
@@ -43,13 +66,29 @@ class State:
         self.groups: dict[str, Account] = {}
         self.held: dict[str, int] = {}
         self.lease_of: dict[str, str] = {}
-        self._buckets: dict[str, dict[Shape, _Bucket]] = {}
-        self._filed: dict[str, _Entry | None] = {}
-        self._of_user: dict[str, set[str]] = {}
-        self._arrivals: list[tuple[float, int, str]] = []
         #: The latest two grants of each user, and of all users the two whose second is latest.
         self.recent: dict[str, tuple[float, float]] = {}
         self._served_twice: list[tuple[float, str]] = []
+        #: By lease: what ``recent`` was before, for a start that fails.
+        self._recent_before: dict[str, tuple[float, float]] = {}
+        self._lines: dict[str, dict[tuple[str, Shape, int | None], _Line]] = {}
+        self._buckets: dict[str, dict[Shape, _Bucket]] = {}
+        self._waits: dict[Shape, list[_Wait]] = {}
+
+    def copy(self) -> State:
+        """Return a state that goes on by itself: what would happen is tried out on it."""
+        made = State(self.policy, self.now)
+        made.pool, made.clock = self.pool.copy(), Clock(self.policy.half_life, self.clock.ref)
+        made.leases, made.lease_of = dict(self.leases), dict(self.lease_of)
+        made.users = {key: account.copy() for key, account in self.users.items()}
+        made.groups = {key: account.copy() for key, account in self.groups.items()}
+        made.held, made.recent = dict(self.held), dict(self.recent)
+        made._served_twice = list(self._served_twice)
+        made._recent_before = dict(self._recent_before)
+        for ticket in self.tickets.values():
+            made._enlist(ticket)
+        made._file_all()
+        return made
 
     # -- accounts ----------------------------------------------------------------------------
 
@@ -79,21 +118,24 @@ class State:
 
     # -- what others ask ---------------------------------------------------------------------
 
-    def lease_end(self, unit_id: str) -> float:
-        """Return when the lease on a unit ends: infinite without an end."""
-        return self.leases[self.lease_of[unit_id]].ends
+    def waits_since(self, ticket: Ticket) -> float:
+        """Return since when a person waits: the ticket's arrival, or when they were served last."""
+        return max(ticket.arrived, self.recent.get(ticket.user, (-NEVER, -NEVER))[0])
 
     def overdue(self, ticket: Ticket) -> bool:
         """Say whether a ticket goes before all others.
 
-        It does when it has waited longer than ``max_wait``, and somebody else has been
+        It does when its user has waited longer than ``max_wait``, and somebody else has been
         served twice meanwhile.
         """
-        if self.now - ticket.arrived <= self.policy.max_wait:
+        return self._is_overdue(self.waits_since(ticket), ticket.user)
+
+    def _is_overdue(self, since: float, user: str) -> bool:
+        if self.now - since <= self.policy.max_wait:
             return False
-        for second, user in self._served_twice:
-            if user != ticket.user:
-                return second > ticket.arrived
+        for second, other in self._served_twice:
+            if other != user:
+                return second > since
         return False
 
     def rank(self, ticket: Ticket) -> tuple[float, int, float, int]:
@@ -108,8 +150,10 @@ class State:
 
     def at_cap(self, ticket: Ticket) -> bool:
         """Say whether the user holds too much already for this ticket to be served."""
-        held = self.held.get(ticket.user, 0)
-        return ticket.cap is not None and held + ticket.request.count > ticket.cap
+        return self._at_cap(ticket.user, ticket.request, ticket.cap)
+
+    def _at_cap(self, user: str, request: GPURequest, cap: int | None) -> bool:
+        return cap is not None and self.held.get(user, 0) + request.count > cap
 
     def _group_key(self, group: str, reading: int) -> float:
         return self.group_account(group).amount(reading) / self.policy.weight(group)
@@ -117,67 +161,79 @@ class State:
     # -- filing ------------------------------------------------------------------------------
 
     def add(self, ticket: Ticket) -> None:
+        line = self._enlist(ticket)
+        if line.tickets[0][2] == ticket.id:
+            self._refile(line)
+
+    def _enlist(self, ticket: Ticket) -> _Line:
         self.tickets[ticket.id] = ticket
-        self._of_user.setdefault(ticket.user, set()).add(ticket.id)
-        heapq.heappush(self._arrivals, (ticket.arrived, ticket.seq, ticket.id))
-        self._file(ticket)
+        shape = Shape(ticket.request, ticket.lease_seconds)
+        lines = self._lines.setdefault(ticket.user, {})
+        line = lines.get((ticket.group, shape, ticket.cap))
+        if line is None:
+            line = _Line(ticket.user, ticket.group, shape, ticket.cap)
+            lines[ticket.group, shape, ticket.cap] = line
+        insort(line.tickets, (ticket.arrived, ticket.seq, ticket.id))
+        return line
 
     def remove(self, ticket_id: str) -> Ticket | None:
         ticket = self.tickets.pop(ticket_id, None)
         if ticket is None:
             return None
-        mine = self._of_user[ticket.user]
-        mine.discard(ticket_id)
-        if not mine:
-            del self._of_user[ticket.user]
-        self._unfile(ticket)
+        lines = self._lines[ticket.user]
+        key = (ticket.group, Shape(ticket.request, ticket.lease_seconds), ticket.cap)
+        line = lines[key]
+        place = bisect_left(line.tickets, (ticket.arrived, ticket.seq, ticket_id))
+        del line.tickets[place]
+        if not line.tickets:
+            self._unfile(line)
+            del lines[key]
+            if not lines:
+                del self._lines[ticket.user]
+        elif place == 0:
+            self._refile(line)
         return ticket
 
-    def _bucket(self, ticket: Ticket) -> _Bucket:
-        shapes = self._buckets.setdefault(ticket.group, {})
-        shape = (ticket.request, ticket.lease_seconds)
-        found = shapes.get(shape)
-        if found is None:
-            found = shapes[shape] = _Bucket()
-        return found
+    def _file(self, line: _Line) -> None:
+        """Put a line where the order finds it; who is at the cap is nowhere until it changes."""
+        if self._at_cap(line.user, line.shape.request, line.cap):
+            return
+        arrived, seq, ticket_id = line.tickets[0]
+        since = max(arrived, self.recent.get(line.user, (-NEVER, -NEVER))[0])
+        line.wait = (since, arrived, seq, ticket_id)
+        insort(self._waits.setdefault(line.shape, []), line.wait)
+        account = self.account(line.user, line.group)
+        line.units, line.rank = account.units, (account.amount(0), arrived, seq, ticket_id)
+        bucket = self._buckets.setdefault(line.group, {}).setdefault(line.shape, {})
+        insort(bucket.setdefault(line.units, []), line.rank)
 
-    def _file(self, ticket: Ticket) -> None:
-        """Put a ticket where the order finds it; who is at the cap is nowhere until it changes."""
-        if self.at_cap(ticket):
-            self._filed[ticket.id] = None
+    def _unfile(self, line: _Line) -> None:
+        if line.wait is None or line.rank is None:
             return
-        account = self.account(ticket.user, ticket.group)
-        if account.units:
-            self._bucket(ticket).moving[ticket.id] = ticket
-            self._filed[ticket.id] = None
-            return
-        entry = (account.settled, ticket.arrived, ticket.seq, ticket.id)
-        self._filed[ticket.id] = entry
-        heapq.heappush(self._bucket(ticket).still, entry)
-
-    def _unfile(self, ticket: Ticket) -> None:
-        # An entry that is still in a heap is known to be old by not being the one in _filed.
-        self._filed.pop(ticket.id, None)
-        shapes = self._buckets.get(ticket.group, {})
-        bucket = shapes.get((ticket.request, ticket.lease_seconds))
-        if bucket is None:
-            return
-        bucket.moving.pop(ticket.id, None)
-        self._drop_old(bucket)
-        if not bucket.still and not bucket.moving:
-            del shapes[ticket.request, ticket.lease_seconds]
+        shapes = self._buckets[line.group]
+        bucket = shapes[line.shape]
+        if _take_out(bucket, line.units, line.rank) and not bucket:
+            del shapes[line.shape]
             if not shapes:
-                del self._buckets[ticket.group]
+                del self._buckets[line.group]
+        _take_out(self._waits, line.shape, line.wait)
+        line.wait = line.rank = None
 
-    def _refile(self, user: str) -> None:
-        for ticket_id in sorted(self._of_user.get(user, ())):
-            ticket = self.tickets[ticket_id]
-            self._unfile(ticket)
-            self._file(ticket)
+    def _refile(self, line: _Line) -> None:
+        self._unfile(line)
+        self._file(line)
 
-    def _drop_old(self, bucket: _Bucket) -> None:
-        while bucket.still and self._filed.get(bucket.still[0][3]) is not bucket.still[0]:
-            heapq.heappop(bucket.still)
+    def _refile_user(self, user: str) -> None:
+        for line in self._lines.get(user, {}).values():
+            self._refile(line)
+
+    def _file_all(self) -> None:
+        self._buckets.clear()
+        self._waits.clear()
+        for lines in self._lines.values():
+            for line in lines.values():
+                line.wait = line.rank = None
+                self._file(line)
 
     # -- leases ------------------------------------------------------------------------------
 
@@ -186,10 +242,10 @@ class State:
         self.leases[grant.id] = grant
         for unit_id in grant.units:
             self.lease_of[unit_id] = grant.id
-            self.pool.take(unit_id)
+            self.pool.take(unit_id, grant.ends)
         self._charge(grant)
         self.held[ticket.user] = self.held.get(ticket.user, 0) + len(grant.units)
-        self._refile(ticket.user)
+        self._refile_user(ticket.user)
 
     def _charge(self, grant: Grant) -> None:
         """Let a lease count towards what its user and class use, from when it was granted."""
@@ -198,6 +254,7 @@ class State:
         self.group_account(ticket.group).open(len(grant.units), reading)
 
     def close_lease(self, lease_id: str, charge: bool) -> Grant | None:
+        """End a lease. ``charge`` False: its start failed, and nobody was served by it."""
         grant = self.leases.pop(lease_id, None)
         if grant is None:
             return None
@@ -212,15 +269,50 @@ class State:
         self.held[ticket.user] -= count
         if not self.held[ticket.user]:
             del self.held[ticket.user]
-        self._refile(ticket.user)
+        before = self._recent_before.pop(lease_id, (-NEVER, -NEVER))
+        if not charge:
+            self._unserve(grant, before)
+        self._refile_user(ticket.user)
         return grant
 
+    def prolong(self, lease_id: str, ends: float) -> None:
+        """Let a lease end at another time."""
+        grant = self.leases.get(lease_id)
+        if grant is not None:
+            self.leases[lease_id] = replace(grant, ends=ends)
+            for unit_id in grant.units:
+                self.pool.take(unit_id, ends)
+
+    def survey(self, units: Iterable[GPUUnit]) -> None:
+        """Take a new inventory."""
+        ends = {unit_id: self.leases[lease_id].ends for unit_id, lease_id in self.lease_of.items()}
+        self.pool = Pool(units, ends)
+
+    def serve(self, grant: Grant) -> None:
+        """Take a ticket out of the queue, and give it its units."""
+        user = grant.ticket.user
+        self.remove(grant.id)
+        self._recent_before[grant.id] = self.recent.get(user, (-NEVER, -NEVER))
+        self.note_served(user, grant.granted)
+        self.open_lease(grant)
+
     def note_served(self, user: str, at: float) -> None:
-        """Remember a grant for the rule on who waited too long."""
+        """Remember a grant for the rule on who waited too long, before its lease is opened."""
         last, _before = self.recent.get(user, (-NEVER, -NEVER))
         self.recent[user] = (at, last)
         others = [entry for entry in self._served_twice if entry[1] != user]
         self._served_twice = sorted([*others, (last, user)], reverse=True)[:2]
+
+    def _unserve(self, grant: Grant, before: tuple[float, float]) -> None:
+        """Forget that a grant served its user: the place in the queue is the old one again."""
+        user = grant.ticket.user
+        last, second = self.recent.get(user, (-NEVER, -NEVER))
+        if last == grant.granted:
+            self.recent[user] = (second, before[1])
+        elif second == grant.granted:
+            self.recent[user] = (last, before[0])
+        twice = ((times[1], other) for other, times in self.recent.items())
+        self._served_twice = sorted(twice, reverse=True)[:2]
 
     def rebase(self) -> None:
         """Count from a later instant when the amounts grow long: what is left of each is kept."""
@@ -233,53 +325,51 @@ class State:
         self.settle({key: amount for key, amount in settled.items() if amount})
         for grant in self.leases.values():
             self._charge(grant)
-        self._buckets.clear()
-        self._filed.clear()
-        for ticket in self.tickets.values():
-            self._file(ticket)
+        self._file_all()
 
     # -- the order ---------------------------------------------------------------------------
 
-    def overdue_tickets(self) -> list[Ticket]:
-        """Return who waited too long, first come first."""
-        found, kept = [], []
-        while self._arrivals:
-            entry = self._arrivals[0]
-            ticket = self.tickets.get(entry[2])
-            if ticket is None or (ticket.arrived, ticket.seq) != entry[:2]:
-                heapq.heappop(self._arrivals)
-                continue
-            if self.now - ticket.arrived <= self.policy.max_wait:
-                break
-            # Not all that waited long are overdue: their own user may be the one served twice.
-            kept.append(heapq.heappop(self._arrivals))
-            if self.overdue(ticket):
-                found.append(ticket)
-        for entry in kept:
-            heapq.heappush(self._arrivals, entry)
-        return found
+    def first_overdue(self) -> list[Ticket]:
+        """Return of each shape who waits longest of those who wait too long, longest first."""
+        found = []
+        for waits in self._waits.values():
+            for entry in waits:
+                ticket = self.tickets[entry[3]]
+                if self._is_overdue(entry[0], ticket.user):
+                    found.append((entry, ticket))
+                    break
+                # Not all that waited long are overdue: their own user may be the one served twice.
+                if self.now - entry[0] <= self.policy.max_wait or not self._may_be(entry[0]):
+                    break
+        return [ticket for _entry, ticket in sorted(found, key=lambda each: each[0])]
 
-    def best_of_each_shape(self) -> list[Ticket]:
+    def _may_be(self, since: float) -> bool:
+        """Say whether anybody was served twice after ``since``."""
+        return bool(self._served_twice) and self._served_twice[0][0] > since
+
+    def first_of_each(self) -> list[Ticket]:
         """Return the first ticket of each class and shape, in the order.
 
         Those behind them ask for the same, and can have nothing that the first cannot.
         """
         reading = self.clock.reading(self.now)
-        found: list[tuple[float, _Entry]] = []
+        found: list[tuple[float, _Rank]] = []
         for group, shapes in self._buckets.items():
             key = self._group_key(group, reading)
             for bucket in shapes.values():
-                entry = self._first(bucket, reading)
-                if entry is not None:
-                    found.append((key, entry))
-        return [self.tickets[entry[3]] for _key, entry in sorted(found)]
+                firsts = (
+                    (lines[0][0] + units * reading, *lines[0][1:])
+                    for units, lines in bucket.items()
+                )
+                found.append((key, min(firsts)))
+        return [self.tickets[rank[3]] for _key, rank in sorted(found)]
 
-    def _first(self, bucket: _Bucket, reading: int) -> _Entry | None:
-        self._drop_old(bucket)
-        first = bucket.still[0] if bucket.still else None
-        for ticket in bucket.moving.values():
-            used = self.account(ticket.user, ticket.group).amount(reading)
-            entry = (used, ticket.arrived, ticket.seq, ticket.id)
-            if first is None or entry < first:
-                first = entry
-        return first
+
+def _take_out(filed: dict[_K, list[_V]], key: _K, entry: _V) -> bool:
+    """Take an entry out of a sorted list; True when the list was the last of it and is gone."""
+    entries = filed[key]
+    del entries[bisect_left(entries, entry)]
+    if entries:
+        return False
+    del filed[key]
+    return True

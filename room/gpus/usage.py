@@ -30,6 +30,9 @@ class Account:
         """Return what was used until the clock reads ``reading``."""
         return self.settled + self.units * reading - self.opened
 
+    def copy(self) -> Account:
+        return Account(self.settled, self.units, self.opened)
+
     def open(self, units: int, reading: int) -> None:
         self.units += units
         self.opened += units * reading
