@@ -25,3 +25,12 @@ class Availability:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def rough(seconds: float) -> tuple[str, float]:
+    """Return a wait as people say it: ``("minutes", 12)``. static/about.js rounds the same way."""
+    if seconds < 60:
+        return "moment", 0
+    if seconds < 90 * 60:
+        return "minutes", int(seconds / 60 + 0.5)
+    return "hours", int(seconds / 1800 + 0.5) / 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from jinja2 import Environment, FileSystemLoader, pass_context
 from jinja2.ext import Extension
 from jupyterhub.handlers.static import CacheControlStaticFilesHandler
 from markupsafe import Markup
+from sqlalchemy.exc import SQLAlchemyError
 
-from spawner import i18n, stages
-from spawner.words import translate
+from spawner import handlers, i18n, stages
+from spawner.availability import Availability, rough
+from spawner.words import bases, translate
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
@@ -39,6 +41,7 @@ def routes() -> list[tuple[Any, ...]]:
     return [
         (r"/room/static/(.*)", CacheControlStaticFilesHandler, {"path": str(STATIC)}),
         (r"/room/language/([A-Za-z_]+)", i18n.LanguageHandler),
+        *handlers.routes(),
     ]
 
 
@@ -52,23 +55,39 @@ def asset(name: str) -> str:
 # -- the start page's cards --------------------------------------------------------------------
 
 
-def start_form(spawner: Any) -> str:
+async def start_form(spawner: Any) -> str:
     """Return the start page's cards as HTML, for ``Spawner.options_form``; nothing without any."""
     cards = spawner.cards()
     if not cards:
         return ""
+    gpus = await _availability(spawner)
     handler = getattr(spawner, "handler", None)
     return (
         _environment()
         .get_template("cards.html")
         .render(
             cards=cards,
-            chosen=chosen(cards),
+            gpus=gpus,
+            chosen=chosen([card for card in cards if not _forbidden(card, gpus)]),
             handler=handler,
             room_language=_room_language(handler),
             style=Markup((STATIC / "cards.css").read_text("utf-8")),  # noqa: S704  (our own file)
         )
     )
+
+
+async def _availability(spawner: Any) -> Mapping[str, Availability]:
+    try:
+        found: Mapping[str, Availability] = await spawner.availability()
+    except SQLAlchemyError as error:
+        # How many are free is a help, and no reason to have no page.
+        spawner.log.warning("The start page cannot say which GPUs are free: %s", error)
+        return {}
+    return found
+
+
+def _forbidden(card: Any, gpus: Mapping[str, Availability]) -> bool:
+    return card.slug in gpus and bool(gpus[card.slug].forbidden)
 
 
 def chosen(cards: Sequence[Any]) -> str | None:
@@ -108,14 +127,21 @@ class Tools(Extension):
             known_refusal=_known_refusal,
             server_name=_server_name,
             failure=_failure,
+            bases=_bases,
         )
-        environment.filters.update(words=_words, size=stages.size, number=number)
+        environment.filters.update(words=_words, size=stages.size, number=number, rough=rough)
 
 
 @pass_context
 def _words(context: Any, text: str) -> str:
     """Say what a rule says in the reader's language."""
     return translate(str(text), i18n.page_language(context))
+
+
+@pass_context
+def _bases(context: Any) -> list[tuple[str, str]]:
+    """Return what the waiting room needs to say estimates' reasons in the reader's language."""
+    return bases(i18n.page_language(context))
 
 
 @pass_context

@@ -17,7 +17,14 @@ def N_(message: str) -> str:  # noqa: N802  (gettext's name for: translate this 
     return message
 
 
+#: room/gpus/forecast.py: what an estimate of the queue rests on. The waiting room has these.
+BASES = (
+    N_("1 lease ends before %(time)s."),
+    N_("%(count)s leases end before %(time)s."),
+)
+
 SENTENCES = (
+    *BASES,
     # spawner/stages.py: the steps
     N_("Checking what you may start"),
     N_("Finding a free GPU"),
@@ -77,6 +84,16 @@ SENTENCES = (
     N_("One GPU"),
     N_("PyTorch on the CPU: for writing code and for small models."),
     N_("PyTorch with CUDA on a GPU of your own while the server runs."),
+    # spawner/handlers.py: what is refused to a page
+    N_("You are not signed in any more."),
+    N_("Sign in again to go on."),
+    N_("This page is too old."),
+    N_("Reload it and try again."),
+    N_("This is for who may start this server."),
+    N_("Sign in as somebody who may."),
+    N_("There is no such server in this room."),
+    N_("Go to the start page and choose one."),
+    N_("That did not work."),
     # spawner/pages.py: where JupyterHub has no words for people
     N_("The server could not be started."),
     N_("Your server runs already."),
@@ -100,6 +117,13 @@ def translate(text: str, language: str) -> str:
     parts = [_sentence(part, language) for part in _whole(_END.split(text.strip()))]
     # Chinese sentences follow each other without a blank.
     return re.sub(r"(?<=[。！？]) ", "", " ".join(parts))  # noqa: RUF001
+
+
+def bases(language: str) -> list[tuple[str, str]]:
+    """Return ``BASES`` with their translations; none where what the room says is what is read."""
+    if language == "en":
+        return []
+    return [(message, catalogue(language).gettext(message)) for message in BASES]
 
 
 def known(sentence: str) -> bool:

@@ -8,11 +8,14 @@
   const said = document.getElementById("said");
   const note = document.getElementById("note");
   const cancel = document.getElementById("cancel");
+  const line = standInLine(page);
   const POLL = 2000;
+  const KEEP = 30000;
   let source = null;
   let current = null;
   let began = null; /* when the current step began, by this page's clock, in ms */
   let cancelled = false;
+  let keptUntil = null; /* how long to wait for a start that the restarted hub makes again, ms */
 
   /* JupyterHub leads here with the form's token in the address, where nobody needs it. */
   const address = new URL(location.href);
@@ -46,10 +49,10 @@
       }
       return;
     }
+    keptUntil = null;
     if (event.progress !== undefined) {
       bar.setAttribute("aria-valuenow", event.progress);
       bar.firstElementChild.style.width = `${event.progress}%`;
-      document.title = `${event.progress}% · ${words.title}`;
     }
     const index = steps.findIndex((step) => step.dataset.stage === event.stage);
     if (index >= 0) {
@@ -59,6 +62,8 @@
       /* another spawner's words; at 0 it is JupyterHub that says what the page shows anyway */
       tell(event.message);
     }
+    line.take(event);
+    document.title = line.title() || `${bar.getAttribute("aria-valuenow")}% · ${words.title}`;
   }
 
   function enter(index, event) {
@@ -93,20 +98,24 @@
   }
 
   function tick() {
+    line.tick();
     if (current) {
       show(current, (Date.now() - began) / 1000);
     }
   }
 
   function show(step, seconds) {
-    step.querySelector(".time").textContent = words.seconds.replace(
-      "{n}",
-      Math.max(0, Math.round(seconds)),
-    );
+    const whole = Math.max(0, Math.round(seconds));
+    step.querySelector(".time").textContent =
+      whole < 120
+        ? words.seconds.replace("{n}", whole)
+        : words.wholeMinutes.replace("{n}", Math.floor(whole / 60));
   }
 
   function tell(text) {
-    note.textContent = text;
+    if (note.textContent !== text) {
+      note.textContent = text;
+    }
     note.hidden = !text;
   }
 
@@ -135,15 +144,31 @@
     } else if (server?.pending) {
       tell("");
       follow();
+    } else if (await isKept()) {
+      tell(words.kept);
+      setTimeout(recover, POLL);
     } else {
       location.replace(`${words.home}?start=gone`);
+    }
+  }
+
+  /* A hub that was restarted starts again whoever waits for a GPU, after a few seconds. */
+  async function isKept() {
+    keptUntil ??= Date.now() + KEEP;
+    if (Date.now() > keptUntil) {
+      return false;
+    }
+    try {
+      const answer = await fetch(words.queue, { headers: { "X-XSRFToken": words.xsrf } });
+      return answer.status >= 500 || (answer.ok && (await answer.json()).waiting);
+    } catch {
+      return true; /* it went down again */
     }
   }
 
   async function stop() {
     cancelled = true;
     cancel.disabled = true;
-    const label = cancel.textContent;
     cancel.textContent = words.cancelling;
     let answer = null;
     try {
@@ -156,12 +181,12 @@
     }
     if (answer?.ok) {
       source.close();
-      location.replace(`${words.home}?start=cancelled`);
+      location.replace(`${words.home}?start=${line.waits() ? "left" : "cancelled"}`);
       return;
     }
     cancelled = false;
     cancel.disabled = false;
-    cancel.textContent = label;
+    cancel.textContent = line.waits() ? line.leave : words.cancel;
     tell(words.notCancelled);
     if (source.readyState === EventSource.CLOSED) {
       recover();

@@ -15,6 +15,7 @@ from traitlets import default
 
 from room.models import Reject
 from spawner import pages
+from spawner.availability import Availability
 from spawner.options import UNLISTED, Card, CardOption
 from spawner.refusal import Refusal
 
@@ -76,9 +77,17 @@ CARDS = (
 
 
 class ScriptedSpawner(Spawner):
-    """``TEST_SCRIPT`` names a JSON file: ``seconds`` a stage, ``fail`` in words, ``refuse`` too."""
+    """``TEST_SCRIPT`` names a JSON file: ``seconds`` a stage, ``fail`` in words, ``refuse`` too.
 
+    While it has ``waiting`` (the progress event's), a start waits for its GPU; ``no_cpu`` in
+    words keeps it from going on without. ``ticket`` is said of the queue when no start waits.
+    ``gpus`` is each profile's availability; ``lease`` is what a server is told of its own, and
+    ``no_extension`` in words why it is not extended.
+    """
+
+    queue_grace = 1800.0
     _lab: Any = None
+    _diverted = False
 
     def script(self) -> dict[str, Any]:
         path = Path(os.environ["TEST_SCRIPT"])
@@ -102,11 +111,14 @@ class ScriptedSpawner(Spawner):
     async def start(self) -> tuple[str, int]:
         script = self.script()
         self._began = time.monotonic()
+        self._diverted = False
         self._stage = STAGES[0]
         if script.get("refuse"):
             raise Refusal(Reject("test", script["refuse"]), 503)
         for self._stage in STAGES:
             await self._take_time()
+            while self._stage == "gpu" and self._waits():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
             script = self.script()
             if script.get("fail") and self._stage == script.get("fail_at", "booting"):
                 raise Refusal(Reject("test", script["fail"]), 500)
@@ -120,6 +132,34 @@ class ScriptedSpawner(Spawner):
         while time.monotonic() - began < self.script().get("seconds", 0.05):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
+    def _waits(self) -> bool:
+        return bool(self.script().get("waiting")) and not self._diverted
+
+    async def has_ticket(self) -> bool:
+        return bool(self.script().get("ticket", self.pending == "spawn" and self._waits()))
+
+    async def start_on_cpu(self) -> Reject | None:
+        refused = self.script().get("no_cpu")
+        if refused:
+            return Reject("test", refused)
+        self._diverted = True
+        self.user_options = {"profile": "cpu"}
+        self.orm_spawner.user_options = {"profile": "cpu"}
+        self.db.commit()
+        return None
+
+    async def availability(self) -> dict[str, Availability]:
+        found = self.script().get("gpus", {})
+        return {slug: Availability(**said) for slug, said in found.items()}
+
+    async def lease_status(self) -> dict[str, Any]:
+        known: dict[str, Any] = self.script().get("lease", {})
+        return {"server": self.name, "why": "", "notices": [], **known}
+
+    async def extend_lease(self) -> Reject | None:
+        refused = self.script().get("no_extension")
+        return Reject("test", refused) if refused else None
+
     def _listen(self) -> tuple[str, int]:
         sockets = netutil.bind_sockets(0, "127.0.0.1")
         base = self.server.base_url
@@ -128,16 +168,18 @@ class ScriptedSpawner(Spawner):
         return "127.0.0.1", int(sockets[0].getsockname()[1])
 
     async def progress(self) -> Any:
-        shown = ""
+        shown: dict[str, Any] = {}
         while True:
             stage = getattr(self, "_stage", STAGES[0])
-            if stage != shown:
-                shown = stage
+            told = {"stage": stage, "message": f"Stage {stage}"}
+            if stage == "gpu" and self._waits():
+                told["waiting"] = self.script()["waiting"]
+            if told != shown:
+                shown = told
                 yield {
                     "progress": 10 + 20 * STAGES.index(stage),
-                    "message": f"Stage {stage}",
-                    "stage": stage,
                     "elapsed": round(time.monotonic() - self._began, 1),
+                    **told,
                 }
             await asyncio.sleep(0.05)
 
