@@ -268,7 +268,7 @@ class RoomTraits(HasTraits):
 
     async def _profiles_form(self) -> str:
         await self.load_profiles()
-        return start_form(self)
+        return await start_form(self)
 
     _profiles: tuple[Profile, ...] | None = None
 
