@@ -32,7 +32,8 @@ RULES = {
     "spawner": Rule(frozenset({"engine", "room"}), frozenset(TERMINAL)),
     "agent": Rule(frozenset({"engine", "room"}), frozenset(JUPYTERHUB | TERMINAL)),
     "cli": Rule(frozenset({"engine", "room"}), frozenset(JUPYTERHUB)),
-    "server": Rule(frozenset(), frozenset(DOCKER | WEB | TERMINAL)),
+    # JupyterLab's server is tornado's; nothing else of the web is in a user's server.
+    "server": Rule(frozenset(), frozenset(DOCKER | WEB | TERMINAL) - {"tornado"}),
     "jupyterhub_config": Rule(frozenset({"spawner", "room"}), frozenset(DOCKER | WEB | TERMINAL)),
 }
 #: Folders that products never import from.
@@ -100,11 +101,28 @@ def test_every_package_has_a_rule():
     assert packages - AROUND <= RULES.keys()
 
 
-def test_the_server_needs_nothing_before_jupyterhub_but_the_standard_library():
+@pytest.mark.parametrize(
+    ("modules", "others"),
+    [
+        pytest.param({"__init__", "launch", "examples"}, {"jupyterhub"}, id="before-the-server"),
+        pytest.param({"lease"}, set(), id="what-is-known-of-the-lease"),
+        pytest.param({"extension"}, {"jupyter_server", "tornado"}, id="in-the-server"),
+    ],
+)
+def test_a_users_server_stands_alone(modules: set[str], others: set[str]):
+    """The launcher loads nothing of the web, as whatever it loads delays each start."""
     names = {
-        name for path in sources("server") for _, name in imported(ast.parse(path.read_text()))
+        name
+        for path in sources("server")
+        if path.stem in modules
+        for _, name in imported(ast.parse(path.read_text()))
     }
-    assert names - set(sys.stdlib_module_names) == {"server", "jupyterhub"}
+    assert names - set(sys.stdlib_module_names) - {"server"} == others
+
+
+def test_every_module_of_the_server_is_named_above():
+    found = {path.stem for path in sources("server")}
+    assert found == {"__init__", "launch", "examples", "lease", "extension"}
 
 
 def test_the_config_file_only_sets_things():

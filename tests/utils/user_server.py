@@ -17,25 +17,58 @@ from tests.utils.wait import wait_until
 PREFIX = "/user/alice"
 TOKEN = "a-token-of-the-tests"
 
-#: Answers the version check and the token lookup as JupyterHub 6 does, inside the container.
+#: Of a person of the same room who may not use this server.
+OTHER_TOKEN = "a-token-of-somebody-else"
+
+#: Answers the version check, the token lookup and a login as JupyterHub 6 does, inside the
+#: container; and of a lease what ``/tmp/lease.json`` holds, as our room's hub does.
 _HUB = f"""
-import http.server, json
+import datetime, http.server, json, pathlib, time
 USER = {{"kind": "user", "name": "alice", "admin": False, "groups": [], "roles": [],
         "scopes": ["access:servers!server=alice/"], "server": None, "servers": {{}}}}
+OTHER = USER | {{"name": "bob", "scopes": ["access:servers!server=bob/"]}}
+LEASE = pathlib.Path("/tmp/lease.json")
+ASKED = pathlib.Path("/tmp/asked")
 class Hub(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        known = self.headers.get("Authorization", "").endswith({TOKEN!r})
-        wants_user = self.path.startswith("/hub/api/user")
-        body = json.dumps(USER if wants_user else {{"version": "6.1.1"}}).encode()
-        self.send_response(403 if wants_user and not known else 200)
+        if self.path.startswith("/hub/room/"):
+            return self.room()
+        token = self.headers.get("Authorization", "").rpartition(" ")[2]
+        user = {{{TOKEN!r}: USER, {OTHER_TOKEN!r}: OTHER}}.get(token)
+        if self.path.startswith("/hub/api/oauth2/token"):
+            return self.say(200, {{"access_token": {TOKEN!r}, "token_type": "Bearer"}})
+        if self.path.startswith("/hub/api/user"):
+            return self.say(200 if user else 403, user or {{}})
+        self.say(200, {{"version": "6.1.1"}})
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.do_GET()
+    def room(self):
+        with ASKED.open("a") as asked:
+            asked.write(f"{{self.command}} {{self.headers.get('Accept-Language')}}\\n")
+        if self.headers.get("Authorization") != "token " + {TOKEN!r}:
+            return self.say(403, {{"message": "not yours"}})
+        if not LEASE.exists():
+            return self.say(404, {{"message": "no such page"}})
+        lease = json.loads(LEASE.read_text())
+        if lease.get("silent"):
+            return self.connection.close()
+        if self.command == "POST":
+            if not lease["extend"]:
+                return self.say(409, {{"message": lease["why"]}})
+            lease["end"] += lease["extend_seconds"]
+            LEASE.write_text(json.dumps(lease))
+        end = lease.pop("end")
+        stamp = lambda when: datetime.datetime.fromtimestamp(when, datetime.timezone.utc)
+        self.say(200, lease | {{"ends": end and stamp(end).isoformat()}})
+    def say(self, status, what):
+        body = json.dumps(what).encode()
+        self.send_response(status)
         self.send_header("X-JupyterHub-Version", "6.1.1")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-    def do_POST(self):
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.do_GET()
     def log_message(self, *_):
         pass
 http.server.ThreadingHTTPServer(("127.0.0.1", 8081), Hub).serve_forever()
@@ -117,6 +150,42 @@ class UserServer:
         )
         with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.read().decode()
+
+    def lend(self, seconds: float | None, **more: Any) -> None:
+        """Let the stand-in say that the lease ends in ``seconds``; None for a server without."""
+        lease = {
+            "granted": None,
+            "units": [{"uuid": "GPU-1", "model": "NVIDIA L4", "seat": False}],
+            "extend": True,
+            "why": "",
+            "extend_seconds": 3600,
+            "notices": [],
+        }
+        lease |= {"end": seconds and time.time() + seconds} | more
+        subprocess.run(
+            ["docker", "exec", "--interactive", self.name, "sh", "-c",
+             "cat > /tmp/lease.new && mv /tmp/lease.new /tmp/lease.json"],
+            input=json.dumps(lease), text=True, check=True, timeout=30,
+        )  # fmt: skip
+
+    def asked(self) -> list[str]:
+        """Return what the hub was asked about leases: a method and a language each."""
+        return self.sh("cat /tmp/asked 2>/dev/null || true").splitlines()
+
+    def ask(
+        self, path: str, method: str = "GET", token: str = TOKEN, language: str = ""
+    ) -> tuple[int, Any]:
+        """Ask the server about its lease: the status, and the answer's JSON."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{PREFIX}/room/lease{path}",
+            method=method,
+            headers={"Authorization": f"token {token}", "Accept-Language": language},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
 
     def wait(self, timeout: float = 60) -> UserServer:
         """Wait until the server answers its user."""

@@ -1,0 +1,172 @@
+// The status bar's item, the bar at the top, and the questions to the server.
+
+import { Bar, Item } from "./widgets.js";
+import { leaseOf, unseen, view, warning } from "./rules.js";
+import { pick } from "./words.js";
+
+const ASK = 30_000; // ms between questions while the page is seen
+const REMEMBERED = 100;
+
+export function start({ app, lab, statusBar, translator, here }) {
+  const words = pick(translator?.languageCode, navigator.language);
+  const style = document.createElement("link");
+  style.rel = "stylesheet";
+  style.href = new URL("style.css", here).href;
+  document.head.append(style);
+  new Banner(app, lab, statusBar, words).run();
+}
+
+class Banner {
+  constructor(app, lab, statusBar, words) {
+    this.lab = lab;
+    this.words = words;
+    this.settings = app.serviceManager.serverSettings;
+    this.lease = null;
+    this.notices = [];
+    this.opened = false;
+    this.hidden = ""; // the stage whose bar was hidden
+    this.warned = ""; // what the last warning was of
+    this.asking = null;
+    this.seen = new Seen(this.settings.baseUrl);
+    const prefix = lab.PageConfig.getOption("hubPrefix");
+    const startPage = prefix && `${lab.PageConfig.getOption("hubHost")}${prefix}home`;
+    this.bar = new Bar(app, lab.Widget, words, startPage, {
+      longer: () => this.extend(),
+      hide: () => this.hide(),
+    });
+    this.item = new Item(statusBar, lab.Widget, words, () => this.toggle());
+  }
+
+  run() {
+    setInterval(() => this.tick(), 1000);
+    setInterval(() => document.hidden || this.ask(), ASK);
+    document.addEventListener("visibilitychange", () => document.hidden || this.ask(true));
+    this.ask();
+  }
+
+  async request(more, init = {}) {
+    const url = this.lab.URLExt.join(this.settings.baseUrl, "room/lease") + more;
+    const headers = { "Accept-Language": this.words.lang };
+    const options = { cache: "no-store", headers, ...init };
+    const answer = await this.lab.ServerConnection.makeRequest(url, options, this.settings);
+    return [answer.status, await answer.json()];
+  }
+
+  // A server that does not answer, as while it stops, leaves what is known as it is.
+  ask(fresh = false) {
+    this.asking ??= this.request(fresh ? "?fresh=1" : "")
+      .then(([status, told]) => status === 200 && this.take(told))
+      .catch(() => {})
+      .finally(() => {
+        this.asking = null;
+      });
+    return this.asking;
+  }
+
+  take(told) {
+    const now = Date.now();
+    const next = leaseOf(told, now);
+    // Once the end was seen its message stays, also when the hub has let go of the lease.
+    const ended = this.lease && view(this.lease, now, this.words).stage === "ended";
+    if (next || !ended) this.lease = next;
+    for (const notice of unseen(told.notices, this.seen.ids())) {
+      this.seen.add(notice.id);
+      this.notices.push(notice.text);
+      const kind = notice.level === "info" ? "info" : "warning";
+      this.lab.Notification[kind](notice.text, { autoClose: kind === "info" && 20_000 });
+    }
+    this.show();
+  }
+
+  async tick() {
+    this.show();
+    const due = this.lease && warning(this.lease, Date.now());
+    if (!due || due === this.warned || this.checking) return;
+    // Another page may have got more time meanwhile: ask before anybody is alarmed.
+    this.checking = true;
+    await this.ask(true);
+    this.checking = false;
+    const key = this.lease && warning(this.lease, Date.now());
+    if (!key || key === this.warned) return;
+    this.warned = key;
+    const shown = view(this.lease, Date.now(), this.words);
+    const actions = shown.longer
+      ? [{ label: shown.longer, displayType: "accent", callback: () => void this.extend() }]
+      : [];
+    const autoClose = shown.stage === "five" ? false : 20_000;
+    this.lab.Notification.warning(shown.sentence, { autoClose, actions });
+  }
+
+  async extend() {
+    this.bar.busy(true);
+    try {
+      const [status, told] = await this.request("/extend", { method: "POST" });
+      if (status === 200) {
+        this.take(told);
+        this.opened = false;
+        const time = this.lease && view(this.lease, Date.now(), this.words).time;
+        if (time) this.lab.Notification.success(this.words.extended(time), { autoClose: 10_000 });
+      } else {
+        this.refused((status === 409 && told.message) || this.words.notNow);
+      }
+    } catch {
+      this.refused(this.words.notNow);
+    } finally {
+      this.bar.busy(false);
+      this.show();
+    }
+  }
+
+  refused(message) {
+    this.lab.Notification.warning(message, { autoClose: false });
+    void this.ask(true);
+  }
+
+  toggle() {
+    const open = !this.bar.isOpen;
+    this.hide();
+    this.opened = open;
+    this.show();
+  }
+
+  hide() {
+    this.opened = false;
+    this.notices = [];
+    this.hidden = this.lease ? view(this.lease, Date.now(), this.words).stage : "";
+    this.show();
+  }
+
+  show() {
+    const shown = this.lease && view(this.lease, Date.now(), this.words);
+    const near = shown && shown.stage !== "calm" && shown.stage !== this.hidden;
+    const open = Boolean(near || (shown && this.opened) || this.notices.length);
+    this.bar.show(open, shown, this.notices);
+    this.item.show(shown, open);
+  }
+}
+
+// What was said once is not said again when the page is loaded anew.
+class Seen {
+  constructor(server) {
+    this.key = `torchroom-notices:${server}`;
+    this.now = [];
+  }
+
+  ids() {
+    try {
+      return [...this.now, ...JSON.parse(localStorage.getItem(this.key) ?? "[]")];
+    } catch {
+      return this.now;
+    }
+  }
+
+  add(id) {
+    const known = [id, ...this.ids()].slice(0, REMEMBERED);
+    this.now = known;
+    try {
+      localStorage.setItem(this.key, JSON.stringify(known));
+    } catch {
+      // A browser that keeps nothing: once a page, then.
+    }
+  }
+}

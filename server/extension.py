@@ -1,0 +1,91 @@
+"""The lease at this server's own address, for the page that is open in the browser."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.utils import url_path_join
+from tornado import web
+from tornado.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest
+
+from server import lease
+
+if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
+
+#: How long the hub may take, seconds; the page goes on counting meanwhile.
+_PATIENCE = 8
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "server.extension"}]
+
+
+def _load_jupyter_server_extension(app: ServerApp) -> None:
+    environment = os.environ
+    known = lease.Lease(
+        lease.address(environment.get("JUPYTERHUB_API_URL", "")),
+        environment.get("JUPYTERHUB_API_TOKEN", ""),
+        fetch,
+        app.log.warning,
+    )
+    base = url_path_join(app.base_url, "room/lease")
+    app.web_app.add_handlers(
+        ".*$",
+        [
+            (base, LeaseHandler, {"lease": known}),
+            (url_path_join(base, "extend"), ExtendHandler, {"lease": known}),
+        ],
+    )
+
+
+async def fetch(method: str, url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    """Ask the hub. Raises ``OSError`` when it does not answer in time."""
+    request = HTTPRequest(
+        url,
+        method=method,
+        headers=dict(headers),
+        body="" if method == "POST" else None,
+        request_timeout=_PATIENCE,
+        connect_timeout=_PATIENCE,
+        follow_redirects=False,
+    )
+    try:
+        answer = await AsyncHTTPClient().fetch(request, raise_error=False)
+    except HTTPError as error:
+        raise OSError(error.message) from error
+    return answer.code, answer.body
+
+
+class _Handler(APIHandler):
+    # An open tab is no work: who only looks at the countdown does not keep a server from being
+    # culled.
+    _track_activity = False
+
+    def initialize(self, lease: lease.Lease) -> None:
+        self.lease = lease
+
+    @property
+    def language(self) -> str:
+        return self.request.headers.get("Accept-Language", "")[:100]
+
+    def say(self, status: int, what: dict[str, Any]) -> None:
+        self.set_status(status)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(what)
+
+
+class LeaseHandler(_Handler):
+    @web.authenticated
+    async def get(self) -> None:
+        fresh = self.get_query_argument("fresh", "") == "1"
+        self.say(200, await self.lease.answer(self.language, fresh))
+
+
+class ExtendHandler(_Handler):
+    @web.authenticated
+    async def post(self) -> None:
+        self.say(*await self.lease.extend(self.language))

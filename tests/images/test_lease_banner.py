@@ -1,0 +1,397 @@
+"""What a student sees of the lease: the server's answers, and the bar in a real JupyterLab."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from tests.images.conftest import Home
+from tests.utils.chromium import chromium
+from tests.utils.user_server import OTHER_TOKEN, PREFIX, UserServer
+from tests.utils.wait import wait_until
+
+pytestmark = pytest.mark.images
+
+ARTIFACTS = Path(__file__).parents[1] / "artifacts" / "lab"
+SEAT = [{"uuid": "GPU-1/2", "model": "NVIDIA L4", "seat": True}]
+QUEUE = "2 people wait for a GPU: more time is given when nobody waits."
+FULL = (
+    "Your program uses 9.2 GB of GPU memory and your seat's share is 6.0 GB. Use less within two"
+    " minutes, or this server is stopped: others compute on the same GPU."
+)
+
+
+@pytest.fixture(scope="module")
+def server(pytorch: str) -> Iterator[UserServer]:
+    with UserServer(pytorch) as started:
+        yield started.wait(timeout=90)
+
+
+# --- the server's answers -----------------------------------------------------------------------
+
+
+def fresh(server: UserServer) -> dict[str, Any]:
+    """Return an answer of the hub that is newer than the call."""
+    before = len(server.asked())
+
+    def asked() -> dict[str, Any] | None:
+        status, said = server.ask("?fresh=1")
+        assert status == 200
+        return said if len(server.asked()) > before else None
+
+    return wait_until(asked, timeout=40, explain=server.logs, every=0.5)
+
+
+def test_a_hub_that_knows_no_leases_is_asked_once_and_never_named(pytorch: str) -> None:
+    with UserServer(pytorch) as server:
+        server.wait(timeout=90)
+        for _ in range(3):
+            status, said = server.ask("?fresh=1")
+            assert (status, said["ends"], said["left"]) == (200, None, None)
+        assert server.asked() == ["GET None"]
+        assert server.ask("/extend", "POST")[0] == 503
+        assert "lent" not in server.logs()
+
+
+def test_the_hubs_answer_reaches_the_page_in_its_language(server: UserServer) -> None:
+    notice = {"id": "vram-1", "level": "warning", "text": FULL}
+    server.lend(2820, units=SEAT, notices=[notice])
+    status, said = server.ask("", language="zh-CN")
+    assert status == 200
+    assert 2700 < said["left"] <= 2820
+    assert said["units"] == SEAT
+    assert said["notices"] == [notice]
+    assert server.asked()[-1] == "GET zh-CN"
+
+
+def test_many_questions_of_pages_are_one_to_the_hub(server: UserServer) -> None:
+    server.ask("")
+    before = server.asked()
+    for _ in range(20):
+        server.ask("")
+    assert server.asked() == before
+
+
+def test_extend_moves_the_end_and_the_rule_that_says_no_is_told(server: UserServer) -> None:
+    server.lend(600)
+    status, said = server.ask("/extend", "POST")
+    assert status == 200
+    assert 4100 < said["left"] <= 4200
+    assert server.ask("")[1]["ends"] == said["ends"]
+    server.lend(600, extend=False, why=QUEUE)
+    assert server.ask("/extend", "POST") == (409, {"message": QUEUE})
+
+
+@pytest.mark.parametrize(
+    ("path", "method"), [pytest.param("", "GET"), pytest.param("/extend", "POST")]
+)
+def test_a_token_of_somebody_else_is_refused(server: UserServer, path: str, method: str) -> None:
+    server.lend(600)
+    before = server.asked()
+    assert server.ask(path, method, OTHER_TOKEN)[0] == 403
+    assert server.ask(path, method, "no-token")[0] == 403
+    assert server.asked() == before
+
+
+def test_a_silent_hub_keeps_what_was_said_and_is_logged_once(server: UserServer) -> None:
+    server.lend(1200)
+    ends = fresh(server)["ends"]
+    server.lend(1200, silent=True)
+    for _ in range(2):
+        assert fresh(server)["ends"] == ends
+    assert server.ask("/extend", "POST") == (503, {"message": ""})
+    assert server.logs().count("The hub does not say") == 1
+    assert "Traceback" not in server.logs()
+
+
+def test_nothing_in_a_home_takes_the_banner_away(pytorch: str, home: Home) -> None:
+    home.prepare(
+        """mkdir -p .jupyter/jupyter_server_config.d .jupyter/labconfig .local/etc/jupyter
+        off='{"ServerApp": {"jpserver_extensions": {"server.extension": false}}}'
+        for folder in .jupyter .local/etc/jupyter; do
+          mkdir -p $folder/jupyter_server_config.d
+          echo "$off" > $folder/jupyter_server_config.json
+          echo "$off" > $folder/jupyter_server_config.d/torchroom.json
+          mkdir -p $folder/labconfig
+          echo '{"disabledExtensions": {"torchroom-lease": true}}' \\
+            > $folder/labconfig/page_config.json; done"""
+    )
+    with UserServer(pytorch, home.mount) as server:
+        server.wait(timeout=90)
+        server.lend(600)
+        assert server.ask("")[1]["left"] > 500
+        page = server.page("lab")
+        assert '"torchroom-lease"' in page
+        disabled = re.search(r'"disabledExtensions": (\[.*?\]|\{.*?\})', page)
+        assert disabled is None or "torchroom" not in disabled.group(1)
+
+
+# --- the page -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Any]:
+    with chromium() as browser:
+        yield browser
+
+
+class Lab:
+    """JupyterLab in a browser that logged in as a student's does, by cookie."""
+
+    def __init__(self, engine: Any, server: UserServer, locale: str) -> None:
+        self.server = server
+        self.context = engine.new_context(
+            base_url=f"http://127.0.0.1:{server.port}",
+            locale=locale,
+            timezone_id="Asia/Shanghai",
+            viewport={"width": 1200, "height": 700},
+        )
+        self.context.set_default_timeout(40_000)
+        self.page = self.context.new_page()
+        self.errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.item = self.page.locator(".room-lease-item")
+        self.bar = self.page.locator("#room-lease-bar")
+        self.toasts = self.page.locator(".jp-toast-message")
+        self.longer = self.bar.get_by_role("button", name="Keep it 1 h longer")
+
+    def open(self) -> Lab:
+        self.page.goto(f"{PREFIX}/lab?reset")
+        # The hub's login page, which needs no click for one's own server: nobody serves it here.
+        asked = re.search(r"authorize\?.*redirect_uri=([^&]+).*&state=([^&]+)", self.page.url)
+        assert asked is not None, self.page.url
+        self.page.goto(f"{unquote(asked.group(1))}?code=a-code&state={asked.group(2)}")
+        self.page.wait_for_selector("#jp-main-dock-panel .jp-Launcher")
+        return self
+
+    def lend(self, seconds: float | None, **more: Any) -> None:
+        """Let the hub say when the lease ends, and the server know it before the page asks."""
+        self.server.lend(seconds, **more)
+        fresh(self.server)
+
+    def ask(self) -> None:
+        """Look at the page again, as who comes back to a tab does: it asks at once."""
+        self.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+    def expect(self, locator: Any, text: str) -> None:
+        wait_until(
+            lambda: text in " ".join(locator.all_inner_texts()),
+            timeout=40,
+            explain=lambda: f"{locator.all_inner_texts()}\n{self.errors}\n{self.server.logs()}",
+        )
+
+    def until(self, text: str) -> None:
+        """Keep looking at the page until the status bar says ``text``."""
+
+        def seen() -> bool:
+            self.ask()
+            return text in " ".join(self.item.all_inner_texts())
+
+        wait_until(seen, timeout=60, explain=lambda: str(self.item.all_inner_texts()), every=0.5)
+
+    def picture(self, name: str) -> None:
+        ARTIFACTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=ARTIFACTS / f"lease-{name}.png")
+
+
+@pytest.fixture
+def lab(engine: Any, server: UserServer, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    made = Lab(engine, server, getattr(request, "param", "en-US"))
+    yield made
+    made.context.close()
+    assert made.errors == []
+
+
+def test_a_calm_countdown_opens_to_the_button_for_more_time(lab: Lab) -> None:
+    lab.lend(2820)
+    lab.open()
+    lab.expect(lab.item, "47 min left")
+    assert re.fullmatch(r"GPU until \d\d:\d\d, 47 min left", lab.item.inner_text())
+    assert not lab.bar.is_visible()
+    assert lab.toasts.count() == 0
+    lab.picture("calm")
+    lab.item.click()
+    lab.expect(lab.bar, "This server runs until")
+    assert lab.item.get_attribute("aria-expanded") == "true"
+    lab.picture("opened")
+    lab.longer.click()
+    lab.expect(lab.item, "1 h 47 min left")
+    lab.expect(lab.toasts, "You can go on working until")
+    assert not lab.bar.is_visible()
+
+
+def test_fifteen_minutes_warn_once_and_five_warn_again(lab: Lab) -> None:
+    lab.lend(14 * 60, extend=False, why=QUEUE)
+    lab.open()
+    lab.expect(lab.bar, "Please save your work.")
+    lab.expect(lab.bar, QUEUE)
+    lab.expect(lab.toasts, "Please save your work.")
+    assert lab.longer.count() == 0
+    status = lab.bar.get_by_role("status").all_inner_texts()
+    assert not any("left" in text for text in status), "a countdown is not read out"
+    lab.picture("fifteen")
+    lab.bar.get_by_role("button", name="Hide").click()
+    assert not lab.bar.is_visible()
+    lab.lend(4 * 60)
+    lab.until("4 min left")
+    lab.expect(lab.bar, "Save your work now")
+    lab.expect(lab.toasts, "Save your work now")
+    lab.picture("five")
+    lab.page.reload()
+    lab.expect(lab.bar, "Save your work now")
+    assert lab.bar.bounding_box()["height"] > 20
+    lab.longer.click()
+    lab.expect(lab.item, "1 h 4 min left")
+    assert not lab.bar.is_visible()
+
+
+def test_who_may_not_extend_any_more_is_told_why(lab: Lab) -> None:
+    lab.lend(10 * 60)
+    lab.open()
+    lab.expect(lab.bar, "Keep it 1 h longer")
+    lab.server.lend(10 * 60, extend=False, why=QUEUE)
+    lab.longer.click()
+    lab.expect(lab.toasts, QUEUE)
+    lab.expect(lab.bar, QUEUE)
+    lab.longer.wait_for(state="hidden")
+
+
+def test_a_notice_is_shown_whole_and_once(lab: Lab) -> None:
+    notice = {"id": "vram-7", "level": "warning", "text": FULL}
+    lab.lend(7200, units=SEAT, notices=[notice])
+    lab.open()
+    lab.expect(lab.bar, FULL)
+    lab.expect(lab.toasts, FULL[:100])
+    lab.expect(lab.item, "Seat on a shared GPU (cooperative) until")
+    lab.expect(lab.bar, "shared by agreement")
+    lab.picture("notice")
+    lab.bar.get_by_role("button", name="Hide").click()
+    lab.page.reload()
+    lab.expect(lab.item, "left")
+    assert not lab.bar.is_visible()
+    assert lab.toasts.count() == 0
+
+
+@pytest.mark.parametrize("lab", ["zh-CN"], indirect=True)
+def test_a_chinese_browser_reads_chinese(lab: Lab) -> None:
+    lab.lend(12 * 60, units=SEAT)
+    lab.open()
+    lab.expect(lab.item, "可用至")
+    lab.expect(lab.item, "协作共享")
+    lab.expect(lab.bar, "请保存您的工作")
+    lab.expect(lab.bar, "再用 1 小时")
+    assert lab.server.asked()[-1] == "GET zh-CN"
+    lab.picture("chinese")
+
+
+def test_after_the_end_a_calm_message_stays(lab: Lab) -> None:
+    lab.lend(3)
+    lab.open()
+    lab.expect(lab.bar, "Your time has ended")
+    link = lab.bar.get_by_role("link", name="To the start page")
+    assert link.get_attribute("href") == "/hub/home"
+    assert lab.longer.count() == 0
+    lab.picture("ended")
+    lab.lend(None, units=[], extend=False)
+    lab.ask()
+    assert "Your time has ended" in lab.bar.inner_text()
+
+
+def test_a_server_without_an_end_shows_nothing(lab: Lab) -> None:
+    lab.lend(None, units=[], extend=False)
+    with lab.page.expect_response("**/room/lease*") as answer:
+        lab.open()
+    assert answer.value.json()["left"] is None
+    lab.page.locator(".room-lease-item").wait_for(state="attached")
+    assert not lab.item.is_visible()
+    assert not lab.bar.is_visible()
+
+
+# --- the page's rules, as tables ------------------------------------------------------------------
+
+RULES = """async ([base, told, now, lab, browser]) => {
+  const rules = await import(base + "rules.js");
+  const { pick } = await import(base + "words.js");
+  const lease = rules.leaseOf(told, now);
+  return lease && { ...rules.view(lease, now, pick(lab, browser)),
+                    warning: Boolean(rules.warning(lease, now)) };
+}"""
+
+
+@pytest.fixture(scope="module")
+def seen(engine: Any) -> Iterator[Any]:
+    """Ask the rules themselves, as the browser has them."""
+    context = engine.new_context(timezone_id="UTC")
+    page = context.new_page()
+    base = "http://rules.test/"
+    files = Path(__file__).parents[2] / "images/pytorch/files/labextensions/torchroom-lease/static"
+    context.route(
+        f"{base}*.js",
+        lambda route: route.fulfill(
+            path=files / route.request.url.rpartition("/")[2], content_type="text/javascript"
+        ),
+    )
+    context.route(f"{base}empty", lambda route: route.fulfill(body="", content_type="text/html"))
+    page.goto(f"{base}empty")
+
+    def ask(told: Any, lab: str = "en", browser: str = "en-US") -> Any:
+        now = 1_795_500_000_000  # 2026-11-24 06:00 UTC
+        return page.evaluate(RULES, [base, told, now, lab, browser])
+
+    yield ask
+    context.close()
+
+
+def told(left: float | None, units: int = 1, **more: Any) -> dict[str, Any]:
+    return {"left": left, "ends": "2026-11-24T07:00:00+00:00", "units": [{}] * units, **more}
+
+
+@pytest.mark.parametrize(
+    ("left", "units", "item", "stage", "warns"),
+    [
+        pytest.param(3600, 1, "GPU until 07:00, 1 h left", "calm", False, id="an-hour"),
+        pytest.param(901, 1, "GPU until 07:00, 16 min left", "calm", False, id="before-15"),
+        pytest.param(900, 1, "GPU until 07:00, 15 min left", "fifteen", True, id="15"),
+        pytest.param(301, 1, "GPU until 07:00, 6 min left", "fifteen", True, id="before-5"),
+        pytest.param(300, 4, "4 GPUs until 07:00, 5 min left", "five", True, id="5-several"),
+        pytest.param(59, 0, "Server until 07:00, less than a minute left", "five", True, id="cpu"),
+        pytest.param(0, 1, "GPU: time is over", "ended", False, id="end"),
+        pytest.param(-90, 1, "GPU: time is over", "ended", False, id="after"),
+    ],
+)
+def test_the_time_left_decides_what_is_seen(
+    seen: Any, left: float, units: int, item: str, stage: str, warns: bool
+) -> None:
+    found = seen(told(left, units))
+    assert (found["item"], found["stage"], found["warning"]) == (item, stage, warns)
+
+
+def test_an_end_on_another_day_is_named_with_its_day(seen: Any) -> None:
+    found = seen(told(90_000) | {"ends": "2026-11-25T07:00:00+00:00"})
+    assert found["item"] == "GPU until Wed 07:00, 25 h left"
+
+
+def test_no_end_is_nothing_to_see(seen: Any) -> None:
+    assert seen(told(None)) is None
+
+
+@pytest.mark.parametrize(
+    ("lab", "browser", "chinese"),
+    [
+        pytest.param("zh_CN", "en-US", True, id="jupyterlab-in-chinese"),
+        pytest.param("en", "zh-CN", True, id="browser-in-chinese"),
+        pytest.param("de_DE", "zh-CN", False, id="jupyterlab-in-another"),
+        pytest.param("en", "en-US", False, id="english"),
+        pytest.param("", "zh", True, id="unknown"),
+    ],
+)
+def test_the_language_is_jupyterlabs_else_the_browsers(
+    seen: Any, lab: str, browser: str, chinese: bool
+) -> None:
+    found = seen(told(3600), lab, browser)
+    assert ("可用至" in found["item"]) == chinese
