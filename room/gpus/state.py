@@ -69,8 +69,8 @@ class State:
         #: The latest two grants of each user, and of all users the two whose second is latest.
         self.recent: dict[str, tuple[float, float]] = {}
         self._served_twice: list[tuple[float, str]] = []
-        #: By lease: what ``recent`` was before, for a start that fails.
-        self._recent_before: dict[str, tuple[float, float]] = {}
+        #: Of each user the latest grants, so many that two are left when all open starts fail.
+        self._times: dict[str, list[float]] = {}
         self._lines: dict[str, dict[tuple[str, Shape, int | None], _Line]] = {}
         self._buckets: dict[str, dict[Shape, _Bucket]] = {}
         self._waits: dict[Shape, list[_Wait]] = {}
@@ -84,7 +84,7 @@ class State:
         made.groups = {key: account.copy() for key, account in self.groups.items()}
         made.held, made.recent = dict(self.held), dict(self.recent)
         made._served_twice = list(self._served_twice)
-        made._recent_before = dict(self._recent_before)
+        made._times = {user: list(times) for user, times in self._times.items()}
         for ticket in self.tickets.values():
             made._enlist(ticket)
         made._file_all()
@@ -269,9 +269,8 @@ class State:
         self.held[ticket.user] -= count
         if not self.held[ticket.user]:
             del self.held[ticket.user]
-        before = self._recent_before.pop(lease_id, (-NEVER, -NEVER))
         if not charge:
-            self._unserve(grant, before)
+            self._unserve(grant)
         self._refile_user(ticket.user)
         return grant
 
@@ -290,29 +289,32 @@ class State:
 
     def serve(self, grant: Grant) -> None:
         """Take a ticket out of the queue, and give it its units."""
-        user = grant.ticket.user
         self.remove(grant.id)
-        self._recent_before[grant.id] = self.recent.get(user, (-NEVER, -NEVER))
-        self.note_served(user, grant.granted)
+        self.note_served(grant.ticket.user, grant.granted)
         self.open_lease(grant)
 
     def note_served(self, user: str, at: float) -> None:
         """Remember a grant for the rule on who waited too long, before its lease is opened."""
-        last, _before = self.recent.get(user, (-NEVER, -NEVER))
-        self.recent[user] = (at, last)
+        times = self._times.setdefault(user, [])
+        insort(times, at)
+        del times[: -3 - self.held.get(user, 0)]
+        self._note_recent(user)
         others = [entry for entry in self._served_twice if entry[1] != user]
-        self._served_twice = sorted([*others, (last, user)], reverse=True)[:2]
+        self._served_twice = sorted([*others, (self.recent[user][1], user)], reverse=True)[:2]
 
-    def _unserve(self, grant: Grant, before: tuple[float, float]) -> None:
+    def _unserve(self, grant: Grant) -> None:
         """Forget that a grant served its user: the place in the queue is the old one again."""
         user = grant.ticket.user
-        last, second = self.recent.get(user, (-NEVER, -NEVER))
-        if last == grant.granted:
-            self.recent[user] = (second, before[1])
-        elif second == grant.granted:
-            self.recent[user] = (last, before[0])
-        twice = ((times[1], other) for other, times in self.recent.items())
-        self._served_twice = sorted(twice, reverse=True)[:2]
+        times = self._times.get(user, [])
+        if grant.granted in times:
+            times.remove(grant.granted)
+            self._note_recent(user)
+            twice = ((second, other) for other, (_last, second) in self.recent.items())
+            self._served_twice = sorted(twice, reverse=True)[:2]
+
+    def _note_recent(self, user: str) -> None:
+        last, second = [-NEVER, -NEVER, *self._times[user]][:-3:-1]
+        self.recent[user] = (last, second)
 
     def rebase(self) -> None:
         """Count from a later instant when the amounts grow long: what is left of each is kept."""
