@@ -18,7 +18,7 @@ def _command(settings: Settings, arguments: Sequence[str]) -> list[str]:
         "compose",
         f"--env-file={place / 'compose.env'}",
         f"--file={context.project_root() / 'docker-compose.yml'}",
-        f"--file={place / 'compose.ports.yml'}",
+        *(f"--file={place / name}" for name in state.COMPOSE_FILES if (place / name).exists()),
         *arguments,
     ]
 

@@ -1,18 +1,40 @@
-"""The GPUs of this host: read from NVML where there is one, made up where that was asked for."""
+"""The GPUs of this host, as the agent's reader tells of them, and what the agent needs there."""
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cli import context
+from cli.errors import Problem
 from room.gpus import inventory
-from room.models import GPUUnit, Inventory
-from room.settings import Settings
+from room.models import Inventory
 
-#: The CDI kind that NVIDIA's toolkit writes.
-CDI_KIND = "nvidia.com/gpu"
 SIMULATED_SPEC = Path("/etc/cdi/room-sim.json")
+#: The name by which the engine gives every card of the host.
+ALL = "nvidia.com/gpu=all"
+#: Seconds that a look may take: a driver that has lost a card can hang.
+TIMEOUT = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What there is. ``problem``: mismatch, permission, not-loaded, or NVML's own words."""
+
+    inventory: Inventory = field(default_factory=Inventory)
+    problem: str = ""
+    cdi_names: frozenset[str] = frozenset()
+
+    @property
+    def count(self) -> int:
+        """Return the number of units that can be leased."""
+        return len(self.inventory.units)
 
 
 def needed(simulate: int) -> set[str]:
@@ -24,65 +46,61 @@ def needed(simulate: int) -> set[str]:
     return set() if have else {"sim-gpu"}
 
 
-def read(settings: Settings, simulate: int) -> Inventory:
-    """Return the units of this host; simulated ones only when that many are asked for."""
-    if simulate:
-        return inventory.simulated(simulate)
-    return from_nvml(_cdi_names())
+def look(simulate: int = 0, config: Path | None = None) -> Looked:
+    """Ask the agent's reader, in a process of its own: a driver that hangs must not hang us.
 
-
-def _cdi_names() -> frozenset[str]:
-    """Return the device names in the CDI specs that the engine reads."""
-    import yaml
-
-    names: set[str] = set()
-    for directory in (Path("/etc/cdi"), Path("/var/run/cdi")):
-        for file in sorted(directory.glob("*.yaml")) + sorted(directory.glob("*.json")):
-            spec = yaml.safe_load(file.read_text())
-            names |= {f"{spec['kind']}={device['name']}" for device in spec.get("devices", [])}
-    return frozenset(names)
-
-
-def from_nvml(cdi_names: frozenset[str]) -> Inventory:
-    """Return what NVML says; without a driver, nothing."""
-    import pynvml
-
+    ``config`` is room.yaml, for what it says of shared GPUs. Raises ``Problem``.
+    """
     try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return Inventory()
-    try:
-        return Inventory(
-            units=tuple(
-                _unit(pynvml, index, cdi_names) for index in range(pynvml.nvmlDeviceGetCount())
-            ),
-            driver_version=_text(pynvml.nvmlSystemGetDriverVersion()),
-            cuda_version=_cuda(pynvml.nvmlSystemGetCudaDriverVersion_v2()),
-            read_at=datetime.now(timezone.utc),
+        done = subprocess.run(
+            [sys.executable, "-m", "agent", "--once"],
+            cwd=context.project_root(),
+            env=_environment(simulate, config),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=True,
         )
-    finally:
-        pynvml.nvmlShutdown()
+    except (subprocess.SubprocessError, OSError) as error:
+        said = str(getattr(error, "stderr", "") or error).strip().splitlines()[-1:]
+        raise Problem(
+            f"The GPUs could not be looked at: {''.join(said)}", "See: sudo dmesg | grep -i nvrm"
+        ) from error
+    return parse(done.stdout)
 
 
-def _unit(nvml: Any, index: int, cdi_names: frozenset[str]) -> GPUUnit:
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    uuid = _text(nvml.nvmlDeviceGetUUID(handle))
-    major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)
-    name = f"{CDI_KIND}={uuid}"
-    return GPUUnit(
-        uuid=uuid,
-        index=index,
-        model=_text(nvml.nvmlDeviceGetName(handle)),
-        memory_mib=int(nvml.nvmlDeviceGetMemoryInfo(handle).total) // 1024**2,
-        compute_capability=f"{major}.{minor}",
-        cdi_name=name if name in cdi_names else "",
+def parse(text: str) -> Looked:
+    """Read what ``python -m agent --once`` prints."""
+    data: dict[str, Any] = json.loads(text)
+    return Looked(
+        inventory.from_dict(data["inventory"]), data["problem"], frozenset(data["cdi_names"])
     )
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+def _environment(simulate: int, config: Path | None) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if key != context.VARIABLE}
+    named = {context.VARIABLE: str(config)} if config is not None else {}
+    return {**kept, **named, "ROOM_SIMULATE_GPUS": str(simulate)}
 
 
-def _cuda(number: int) -> str:
-    """NVML writes 12.4 as 12040."""
-    return f"{number // 1000}.{number % 1000 // 10}"
+def for_agent(looked: Looked, simulate: int, *, cdi: bool, hook: bool) -> Mapping[str, object]:
+    """Return what the agent's service needs beside docker-compose.yml. Pure.
+
+    ``cdi``: the engine reads CDI specs. ``hook``: it has NVIDIA's older one. Without either, and
+    without cards, the agent gets nothing: it then tells of no GPU.
+    """
+    agent: dict[str, Any] = {"environment": {"ROOM_SIMULATE_GPUS": str(simulate)}}
+    real = not simulate and any(not unit.simulated for unit in looked.inventory.units)
+    if real and cdi and ALL in looked.cdi_names:
+        agent |= _devices("cdi", device_ids=[ALL])
+        # Specs change while it runs: a card without a name in them cannot be given to a server.
+        agent["volumes"] = ["/etc/cdi:/etc/cdi:ro", "/var/run/cdi:/var/run/cdi:ro"]
+    elif real and hook:
+        agent |= _devices("nvidia", count="all")
+    return {"agent": agent}
+
+
+def _devices(driver: str, **which: object) -> dict[str, Any]:
+    # utility is NVML alone, where the driver takes it: the agent computes nothing.
+    device = {"driver": driver, "capabilities": ["utility"], **which}
+    return {"deploy": {"resources": {"reservations": {"devices": [device]}}}}

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import timedelta
 
 import click
 
 from cli import compose, context, gpus, host, state
 from cli.doctor import examine
+from cli.doctor_probe.engine import look as look_at_engine
+from cli.doctor_probe.gpus import has_hook, toolkit
 from cli.errors import Problem
 from cli.steps import console, step
 from room.doctor import Finding
+from room.gpus import inventory
 from room.people import People
 from room.settings import Settings, settings_warnings
 from room.store import open_store
 
 #: Seconds compose waits for every service to be healthy.
 HEALTHY_WITHIN = 120
+#: Seconds until hub and agent have seen the GPUs; they look every two.
+SEEN_WITHIN = 15.0
 
 
 @click.command()
@@ -53,9 +59,8 @@ def up(upgrade_engine: bool, enable_cdi: bool, simulate_gpus: int) -> None:
         state.write_secrets(settings)
         state.write_front(settings)
         state.write_trust(settings)
-        state.write_compose(settings, context.config_path(), tags)
-        found = gpus.read(settings, simulate_gpus)
-        state.write_inventory(settings, found)
+        found = _write_gpus(settings, simulate_gpus)
+        state.write_compose(settings, context.config_path(), tags, toolkit())
         link = _admin_link(settings)
     with step("Starting the room"):
         compose.run(
@@ -66,7 +71,30 @@ def up(upgrade_engine: bool, enable_cdi: bool, simulate_gpus: int) -> None:
             "--wait",
             f"--wait-timeout={HEALTHY_WITHIN}",
         )
-    _say_done(settings, len(found.units), link)
+    with step("Waiting for the agent to see the GPUs") as current:
+        current.note = "" if _seen(settings, found) else "it does not yet: room logs agent"
+    _say_done(settings, found.count, link)
+
+
+def _write_gpus(settings: Settings, simulate_gpus: int) -> gpus.Looked:
+    """Look at the GPUs, and write what the agent needs to see the same."""
+    found = gpus.look(simulate_gpus, context.config_path())
+    engine = look_at_engine(settings).engine
+    cdi = bool(engine.cdi_directories) and settings.gpus.driver != "nvidia"
+    state.write_gpus(settings, gpus.for_agent(found, simulate_gpus, cdi=cdi, hook=has_hook()))
+    return found
+
+
+def _seen(settings: Settings, found: gpus.Looked) -> bool:
+    """Wait until the hub has heard of these units from the agent. False: not in time."""
+    read = inventory.file_reader(state.directory(settings) / "inventory.json")
+    expected = {unit.uuid for unit in found.inventory.units}
+    deadline = time.monotonic() + SEEN_WITHIN
+    while read().by_uuid().keys() != expected:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 def _require_root() -> None:

@@ -146,6 +146,8 @@ class SpawnPlan:
     port: int
     gpus: tuple[GPUUnit, ...] = ()
     gpu_driver: str = "cdi"  # cdi | nvidia
+    #: MiB of each card's memory that the driver lets the server use; None: all.
+    gpu_memory_cap: int | None = None
     lease_id: str = ""
     profile: str = ""
     #: volume or host path → (path in the container, "rw" | "ro")

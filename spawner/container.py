@@ -49,22 +49,28 @@ def environment(plan: SpawnPlan) -> dict[str, str]:
         result.pop("NVIDIA_VISIBLE_DEVICES", None)
     else:
         result["NVIDIA_VISIBLE_DEVICES"] = "void"
+    if plan.gpu_memory_cap is not None:
+        # NVIDIA's hook wants both, and reads them before anything of the server runs.
+        result["NVIDIA_GPU_MEMORY_REQUEST"] = str(plan.gpu_memory_cap)
+        result["NVIDIA_GPU_MEMORY_LIMIT"] = str(plan.gpu_memory_cap)
     return result
 
 
 def device_requests(gpus: tuple[GPUUnit, ...], driver: str) -> list[dict[str, Any]]:
     """Return docker's device requests for these units, by UUID.
 
-    The driver is always named: with an empty one the engine picks any it has.
+    The driver is always named: with an empty one the engine picks any it has. Two seats of one
+    card are one device.
     """
     if not gpus:
         return []
     if driver == "cdi":
-        return [{"Driver": "cdi", "DeviceIDs": [unit.cdi_name for unit in gpus]}]
+        names = list(dict.fromkeys(unit.cdi_name for unit in gpus))
+        return [{"Driver": "cdi", "DeviceIDs": names}]
     return [
         {
             "Driver": "nvidia",
-            "DeviceIDs": [unit.uuid for unit in gpus],
+            "DeviceIDs": list(dict.fromkeys(unit.device for unit in gpus)),
             "Capabilities": [["gpu", "compute", "utility"]],
         }
     ]

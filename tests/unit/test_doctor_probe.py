@@ -124,14 +124,6 @@ def test_socket_that_this_user_may_not_open_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "problem"),
-    [(4, "permission"), (9, "not-loaded"), (12, "not-loaded"), (18, "mismatch"), (15, "its words")],
-)
-def test_nvmls_refusal_has_a_meaning(number, problem):
-    assert gpus.nvml_problem(number, "its words") == problem
-
-
-@pytest.mark.parametrize(
     ("module", "proc", "version"),
     [
         pytest.param("570.86.10\n", "", "570.86.10", id="module"),
@@ -158,18 +150,6 @@ def test_toolkit_version_is_read():
     said = "NVIDIA Container Toolkit CLI version 1.18.0\ncommit: abc123"
     assert gpus.toolkit_version(said) == "1.18.0"
     assert gpus.toolkit_version("") == ""
-
-
-def test_names_in_cdi_specs_are_read_and_broken_specs_passed_over(tmp_path):
-    (tmp_path / "nvidia.yaml").write_text(
-        "kind: nvidia.com/gpu\ndevices:\n- name: '0'\n- name: GPU-a\n"
-    )
-    (tmp_path / "sim.json").write_text('{"kind": "room.sim/gpu", "devices": [{"name": "x"}]}')
-    (tmp_path / "broken.json").write_text("{")
-    (tmp_path / "list.yaml").write_text("- 1\n")
-    (tmp_path / "broken.yaml").write_text("a: [")
-    found = set(gpus.cdi_names([tmp_path, tmp_path / "absent"]))
-    assert found == {"nvidia.com/gpu=0", "nvidia.com/gpu=GPU-a", "room.sim/gpu=x"}
 
 
 def test_pci_finds_nvidias_controllers_only(tmp_path):

@@ -1,0 +1,152 @@
+"""The inventory, as the hub knows it: the agent's newest answer, and its silence."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+
+from room.gpus import inventory as inventories
+from room.models import Inventory
+
+#: Seconds between two questions: as often as the agent looks.
+EVERY = 2.0
+#: Seconds that one answer may take. The agent answers from memory.
+TIMEOUT = 5.0
+#: Seconds without a good answer after which nothing new is granted. Longer than the agent takes to
+#: be started anew by `room up` (about 10), and shorter than a start with a lost card wastes.
+SILENCE = 15.0
+
+
+class AgentSilentError(Exception):
+    """The agent gave no inventory; the message says why, for the admin's log."""
+
+
+def asker(url: str, token_file: Path) -> Callable[[], Awaitable[Inventory]]:
+    """Return what asks the agent at ``url`` for its inventory, with the token in ``token_file``."""
+
+    def question() -> HTTPRequest:
+        return HTTPRequest(
+            f"{url.rstrip('/')}/v1/inventory",
+            headers={"Authorization": f"Bearer {token_file.read_text().strip()}"},
+            request_timeout=TIMEOUT,
+            connect_timeout=TIMEOUT,
+        )
+
+    async def ask() -> Inventory:
+        try:
+            response = await AsyncHTTPClient().fetch(question())
+            return inventories.loads(response.body.decode())
+        except (HTTPClientError, OSError, ValueError) as error:
+            raise AgentSilentError(str(error)) from error
+
+    return ask
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class InventoryFeed:
+    """Asks the agent again and again, and calls ``on_inventory`` with each change.
+
+    ``memory`` is a file with the last good answer: until the first one after a restart its units
+    are unknown, and not gone.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[], Awaitable[Inventory]],
+        on_inventory: Callable[[Inventory], Awaitable[object]],
+        log: logging.Logger,
+        *,
+        memory: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        self._ask = ask
+        self._on_inventory = on_inventory
+        self._log = log
+        self._memory = memory
+        self._clock = clock
+        self._now = now
+        self._told: Inventory | None = None
+        self._good = Inventory()
+        self._heard_at: tuple[float, datetime] | None = None
+        self._silent = False
+        self._task: asyncio.Task[None] | None = None
+        if memory is not None and memory.exists():
+            self._remember(memory)
+
+    def _remember(self, memory: Path) -> None:
+        try:
+            self._good = inventories.loads(memory.read_text())
+        except (OSError, ValueError) as error:
+            self._log.warning("The inventory in %s cannot be read: %s", memory, error)
+
+    @property
+    def latest(self) -> Inventory:
+        """Return what was told last; what is remembered, as unknown, before anything was."""
+        if self._told is not None:
+            return self._told
+        return inventories.unknown(self._good, "the agent has not answered yet")
+
+    def start(self) -> None:
+        """Ask from now on, for as long as the loop runs. Once is enough."""
+        if self._task is None:
+            self._task = asyncio.ensure_future(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.once()
+            except Exception:  # noqa: BLE001 - it is logged; the next answer may be taken
+                # Whoever is told may be unable to take it, as when a database is locked.
+                self._log.exception("An inventory was not taken; it is told again")
+            await asyncio.sleep(EVERY)
+
+    async def once(self) -> None:
+        """Ask once, and tell what changed by it."""
+        try:
+            found = await self._ask()
+        except AgentSilentError as error:
+            await self._miss(error)
+            return
+        if self._silent:
+            self._log.info("The agent answers again")
+        self._silent = False
+        self._heard_at = self._clock(), self._now()
+        changed = not inventories.same(found, self._good)
+        self._good = found
+        await self._tell(found)
+        if changed and self._memory is not None:
+            await asyncio.to_thread(_write, self._memory, inventories.dumps(found))
+
+    async def _miss(self, error: AgentSilentError) -> None:
+        if self._heard_at is None:
+            why = "the agent has not answered yet"
+        elif self._clock() - self._heard_at[0] > SILENCE:
+            why = f"the agent has not answered since {self._heard_at[1]:%H:%M:%S} UTC"
+        else:
+            return
+        if not self._silent:
+            self._log.warning("No GPU is given out: %s (%s)", why, error)
+        self._silent = True
+        await self._tell(inventories.unknown(self._good, why))
+
+    async def _tell(self, found: Inventory) -> None:
+        if self._told is None or not inventories.same(found, self._told):
+            await self._on_inventory(found)
+        self._told = found
+
+
+def _write(file: Path, text: str) -> None:
+    beside = file.with_name(f".{file.name}.new")
+    beside.write_text(text)
+    beside.chmod(0o600)
+    beside.replace(file)
