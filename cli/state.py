@@ -12,14 +12,21 @@ from pathlib import Path
 
 from engine import site
 from room import front
-from room.gpus import inventory
-from room.models import Inventory
 from room.settings import Settings
 
 #: The control plane's user and group, in the images and on the host.
 ROOM_UID = ROOM_GID = 1100
 #: Name → bytes of randomness. JupyterHub asks for 32 in its cookie secret.
-SECRETS = {"proxy_token": 32, "cookie_secret": 32, "agent_token": 32, "crypt_key": 32}
+SECRETS = {
+    "proxy_token": 32,
+    "cookie_secret": 32,
+    "agent_token": 32,
+    "crypt_key": 32,
+    "hub_token": 32,
+}
+
+#: What is laid over docker-compose.yml. A room that an older release opened has not all of them.
+COMPOSE_FILES = ("compose.ports.yml", "compose.gpus.yml")
 
 
 def directory(settings: Settings) -> Path:
@@ -66,8 +73,12 @@ def write_front(settings: Settings) -> None:
         write_private(place / "tls" / "site.key", settings.tls.key.read_text())
 
 
-def write_inventory(settings: Settings, found: Inventory) -> None:
-    write_private(directory(settings) / "inventory.json", inventory.dumps(found))
+def write_gpus(settings: Settings, services: Mapping[str, object]) -> None:
+    """Write what the services need of the host's GPUs, and make the agent's own directory."""
+    place = directory(settings)
+    make_directory(place / "agent")
+    text = json.dumps({"services": services}, indent=2) + "\n"
+    write_private(place / "compose.gpus.yml", text)
 
 
 def write_trust(settings: Settings) -> None:
@@ -80,8 +91,13 @@ def write_trust(settings: Settings) -> None:
     write_private(place / "ca.crt", site.of(settings).ca.decode("utf-8", "replace"), mode=0o644)
 
 
-def write_compose(settings: Settings, config: Path, images: Mapping[str, str]) -> None:
-    """Write what ``docker-compose.yml`` leaves open: names, paths, images and ports."""
+def write_compose(
+    settings: Settings, config: Path, images: Mapping[str, str], toolkit: str = ""
+) -> None:
+    """Write what ``docker-compose.yml`` leaves open: names, paths, images and ports.
+
+    ``toolkit`` is the version of NVIDIA's Container Toolkit, empty where there is none.
+    """
     place = directory(settings)
     socket = settings.engine_socket.resolve()
     values = {
@@ -98,6 +114,8 @@ def write_compose(settings: Settings, config: Path, images: Mapping[str, str]) -
             [place / "front" / "Caddyfile", *(place / "front" / "tls").glob("*")]
         ),
         "ROOM_CONFIG_HASH": _digest([config, place / "secrets" / "oauth_client_secret"]),
+        "AGENT_CONFIG_HASH": _digest([config]),
+        "NVIDIA_TOOLKIT": toolkit,
         # Relative paths in room.yaml mean what they mean on the host, also inside the hub.
         "ROOM_CONFIG_BASE": str(config.parent),
         "DOCKER_SOCKET": str(socket),
