@@ -15,7 +15,9 @@ from spawner.words import translate
 _SIGN_IN = "You are not signed in any more. Sign in again to go on."
 _OLD_PAGE = "This page is too old. Reload it and try again."
 _NOT_YOURS = "This is for who may start this server. Sign in as somebody who may."
-_NOT_HERE = "There is no such server in this room. Go to the start page and choose one."
+_NOT_HERE = (
+    "There is no such server, or it is not yours to start. Go to the start page and choose one."
+)
 _NOT_NOW = (
     "That did not work. "
     "Try again in a minute; if it happens again, tell the admin, whose log says why."
@@ -43,7 +45,7 @@ class RoomAPIHandler(APIHandler):
             message = _NOT_HERE
         elif status_code != 403:
             message = _NOT_NOW
-        elif "XSRF" in (getattr(error, "log_message", None) or ""):
+        elif "xsrf" in str(getattr(error, "log_message", "")).lower():
             message = _OLD_PAGE
         else:
             message = _NOT_YOURS if getattr(self, "_jupyterhub_user", None) else _SIGN_IN

@@ -91,7 +91,7 @@ SENTENCES = (
     N_("Reload it and try again."),
     N_("This is for who may start this server."),
     N_("Sign in as somebody who may."),
-    N_("There is no such server in this room."),
+    N_("There is no such server, or it is not yours to start."),
     N_("Go to the start page and choose one."),
     N_("That did not work."),
     # spawner/pages.py: where JupyterHub has no words for people

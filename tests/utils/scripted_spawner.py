@@ -161,6 +161,8 @@ class ScriptedSpawner(Spawner):
         return Reject("test", refused) if refused else None
 
     def _listen(self) -> tuple[str, int]:
+        # What a server finds in its environment.
+        Path(f"token-{self.user.name}-{self.name}").write_text(self.api_token)
         sockets = netutil.bind_sockets(0, "127.0.0.1")
         base = self.server.base_url
         self._lab = httpserver.HTTPServer(web.Application([(rf"{base}.*", Lab)]))
