@@ -21,7 +21,7 @@ first of them does. A time that nobody knows, because leases have no end, reserv
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from room.gpus.events import (
@@ -37,7 +37,8 @@ from room.gpus.events import (
     Ticked,
     Ticket,
 )
-from room.gpus.pool import Reservation
+from room.gpus.pool import MayHave, Reservation
+from room.gpus.requests import GPURequest
 from room.gpus.state import Shape, State
 
 
@@ -102,7 +103,7 @@ _TAKE: dict[type, Callable[[State, Any], None]] = {
 def _grants(state: State) -> list[Grant]:
     granted: list[Grant] = []
     while state.tickets and state.pool.free_count:
-        grant = _next_grant(state)
+        grant = _next_grant(state, [])
         if grant is None:
             break
         state.serve(grant)
@@ -110,9 +111,20 @@ def _grants(state: State) -> list[Grant]:
     return granted
 
 
-def _next_grant(state: State) -> Grant | None:
-    """Return the first ticket in the order that can start now without delaying one before it."""
+def startable(state: State, requests: Iterable[GPURequest]) -> list[GPURequest]:
+    """Return which requests could start now behind all that wait, with a lease without end."""
     reservations: list[Reservation] = []
+    if _next_grant(state, reservations) is not None:
+        return []
+    may_have = _beside(reservations, NEVER)
+    return [request for request in requests if state.pool.place(request, may_have) is not None]
+
+
+def _next_grant(state: State, reservations: list[Reservation]) -> Grant | None:
+    """Return the first ticket in the order that can start now without delaying one before it.
+
+    What is reserved for those before it is added to ``reservations``.
+    """
     tried: set[Shape] = set()
     for hold, tickets in ((True, state.first_overdue()), (False, state.first_of_each())):
         for ticket in tickets:
@@ -134,13 +146,7 @@ def _try(
     ``hold``: it waited too long, and nobody at all passes it on the units it waits for.
     """
     ends = NEVER if ticket.lease_seconds is None else state.now + ticket.lease_seconds
-    may_have: Callable[[str], bool] | None = None
-    if reservations:
-
-        def may_have(unit: str) -> bool:
-            return not any(each.delayed_by(unit, ends) for each in reservations)
-
-    placed = state.pool.place(ticket.request, may_have, ticket.avoid)
+    placed = state.pool.place(ticket.request, _beside(reservations, ends), ticket.avoid)
     if placed is not None:
         return Grant(ticket, tuple(unit.uuid for unit in placed), state.now, ends)
     # One unit is there or it is not; only who needs several has to gather them.
@@ -152,3 +158,10 @@ def _try(
             elif found.at < NEVER:
                 reservations.append(found)
     return None
+
+
+def _beside(reservations: list[Reservation], ends: float) -> MayHave | None:
+    """Return what says which units a lease until ``ends`` may have; None: all of them."""
+    if not reservations:
+        return None
+    return lambda unit: not any(each.delayed_by(unit, ends) for each in reservations)

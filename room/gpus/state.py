@@ -47,6 +47,12 @@ class _Line:
     rank: _Rank | None = None
     wait: _Wait | None = None
 
+    def copy(self) -> _Line:
+        tickets = list(self.tickets)
+        return _Line(
+            self.user, self.group, self.shape, self.cap, tickets, self.units, self.rank, self.wait
+        )
+
 
 #: The lines of one class that wait for the same, by how many units their users hold; sorted.
 _Bucket: TypeAlias = dict[int, list[_Rank]]
@@ -85,9 +91,19 @@ class State:
         made.held, made.recent = dict(self.held), dict(self.recent)
         made._served_twice = list(self._served_twice)
         made._times = {user: list(times) for user, times in self._times.items()}
-        for ticket in self.tickets.values():
-            made._enlist(ticket)
-        made._file_all()
+        made.tickets = dict(self.tickets)
+        made._lines = {
+            user: {key: line.copy() for key, line in lines.items()}
+            for user, lines in self._lines.items()
+        }
+        made._buckets = {
+            group: {
+                shape: {units: list(ranks) for units, ranks in bucket.items()}
+                for shape, bucket in shapes.items()
+            }
+            for group, shapes in self._buckets.items()
+        }
+        made._waits = {shape: list(waits) for shape, waits in self._waits.items()}
         return made
 
     # -- accounts ----------------------------------------------------------------------------
