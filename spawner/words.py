@@ -68,6 +68,16 @@ SENTENCES = (
     N_("%(taken)s of %(total)s GPUs are taken, %(free)s free, and this profile needs %(needed)s."),
     N_("Choose a profile with fewer GPUs, or one without."),
     N_("Try again when somebody stops a server, or choose a profile without a GPU."),
+    # room/gpus/labels.py: a seat
+    N_("%(model)s, seat of a shared GPU (cooperative)"),
+    # room/gpus/watchdog.py: who uses more of a shared GPU than the seat has
+    N_("Your programs use %(uses)s of the shared GPU's memory, and your seat has %(has)s."),
+    N_("Your programs used %(used)s of the shared GPU's memory, and your seat has %(has)s."),
+    N_(
+        "Free some within %(seconds)s seconds, or your server is stopped: use smaller batches, or "
+        "shut down the kernels that you do not need."
+    ),
+    N_("Your server was stopped, because others share this GPU; your files are safe."),
     # spawner/options.py: what may be asked for
     N_("The options must be an object of names and values."),
     N_("The option %(name)s must be a text of at most 1,024 characters."),

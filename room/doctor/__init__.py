@@ -36,6 +36,8 @@ GROUPS: Mapping[str, tuple[Rule, ...]] = {
         gpu.cdi,
         gpu.specs,
         gpu.runtime,
+        gpu.health,
+        gpu.seats,
         gpu.profiles,
     ),
     "Disk": (disk.data_root, disk.space, disk.inodes, disk.bootstrap),

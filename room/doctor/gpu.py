@@ -8,6 +8,11 @@ from room.doctor.engine import UPGRADE
 from room.doctor.facts import Facts
 from room.doctor.finding import Finding, Level, ok
 from room.doctor.versions import WHEELS, driver_needed, fitting, older
+from room.gpus.inventory import simulated
+from room.gpus.labels import label
+from room.gpus.memorycap import preflight
+from room.gpus.seats import split
+from room.models import GPUUnit
 from room.settings import Settings
 
 #: The first engine that can be asked for CDI devices.
@@ -249,9 +254,48 @@ def runtime(facts: Facts, settings: Settings) -> Iterator[Finding]:
     )
 
 
+def health(facts: Facts, settings: Settings) -> Iterator[Finding]:
+    """No card is lost, and none has reported that it cannot be used."""
+    for card in facts.gpus.cards:
+        if not card.usable:
+            yield Finding(
+                "gpu-unwell",
+                "warning",
+                f"{label(card)} ({card.uuid}) is {card.health}",
+                f"{card.why}. No server gets it until it is well.",
+                "sudo dmesg | grep -i xid shows what the driver reported. Reset the GPU (sudo "
+                f"nvidia-smi --gpu-reset -i {card.device}) while nothing uses it, or reboot.",
+            )
+
+
+def _units(facts: Facts, settings: Settings) -> tuple[GPUUnit, ...]:
+    """Return the units that the room will have."""
+    cards = simulated(facts.gpus.simulated).units if facts.gpus.simulated else facts.gpus.cards
+    return split(cards, settings.gpus.sharing)
+
+
+def seats(facts: Facts, settings: Settings) -> Iterator[Finding]:
+    """The GPUs that are to be shared are there; and who keeps their users apart."""
+    if not settings.gpus.seats:
+        return
+    shared = [unit for unit in _units(facts, settings) if unit.kind == "seat"]
+    if not shared:
+        yield Finding(
+            "seats-none",
+            "warning",
+            "gpus.seats shares GPUs that this machine does not have",
+            "A profile that asks for a seat is always refused.",
+            "nvidia-smi -L shows UUIDs and models: correct gpus.seats in room.yaml.",
+        )
+        return
+    cap = preflight(facts.gpus.driver, facts.gpus.toolkit, facts.engine.cgroup_version)
+    keeper = "the driver caps" if cap.binds else f"the room watches, because {cap.why},"
+    yield ok("seats", f"{len(shared)} cooperative seats; {keeper} each one's memory")
+
+
 def profiles(facts: Facts, settings: Settings) -> Iterator[Finding]:
     """No profile asks for more GPUs than there are."""
-    have = facts.gpus.simulated or len(facts.gpus.cards)
+    have = len(_units(facts, settings))
     asked = _asked(settings)
     if asked <= have:
         return

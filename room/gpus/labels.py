@@ -4,12 +4,6 @@ from __future__ import annotations
 
 from room.models import GPUUnit
 
-#: Said wherever seats are explained.
-COOPERATIVE = (
-    "A seat is cooperative: the card itself does not keep its users apart, so everybody keeps to "
-    "their share of its memory."
-)
-
 
 def label(unit: GPUUnit) -> str:
     """Return a unit's name for people; a seat is always called cooperative."""

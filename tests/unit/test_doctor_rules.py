@@ -12,7 +12,7 @@ import pytest
 from room.doctor import Facts, check, status
 from room.doctor.facts import Certificate, Engine, GPUs, Mirror, Place, Port
 from room.settings import Settings
-from tests.utils.facts import GB, NOW, card, change, healthy, with_gpu
+from tests.utils.facts import CARD, GB, NOW, card, change, healthy, with_gpu
 
 GIB = 1024**3
 DAY = 24 * 3600
@@ -194,6 +194,14 @@ TROUBLES = [
     ),
     pytest.param(
         engine(default_runtime="nvidia"), DEFAULT, "runtime-nvidia", "warning", "", id="runtime"
+    ),
+    pytest.param(
+        with_gpu(cards=(replace(CARD, health="sick", why="it is lost"),)),
+        DEFAULT, "gpu-unwell", "warning", "", id="lost-card",
+    ),
+    pytest.param(
+        with_gpu(), configured(gpus={"seats": [{"model": "T4", "seats": 4}]}),
+        "seats-none", "warning", "", id="no-card-to-share",
     ),
     pytest.param(healthy(), GPU_PROFILE, "profile-gpus", "warning", "", id="gpu-profile-no-gpu"),
     pytest.param(
@@ -410,6 +418,32 @@ def test_card_that_no_build_knows_is_not_promised_another_build():
         f for f in check(with_gpu(cards=(card("3.5"),)), DEFAULT) if f.id == "gpu-unsupported"
     )
     assert "images.cuda" not in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("changes", "keeper"),
+    [
+        pytest.param({}, "the room watches, because the driver is 570.86.10", id="old-driver"),
+        pytest.param(
+            {"driver": "615.10.01", "toolkit": "1.20.1"}, "the driver caps", id="driver-caps"
+        ),
+    ],
+)
+def test_who_keeps_the_seats_memory_is_said(changes, keeper):
+    settings = configured(gpus={"seats": [{"model": "a10", "seats": 4}]})
+    (found,) = (f for f in check(with_gpu(**changes), settings) if f.id == "seats")
+    assert found.level == "ok"
+    assert "4 cooperative seats" in found.title
+    assert keeper in found.title
+
+
+@pytest.mark.parametrize(("seats", "enough"), [(4, True), (2, False)])
+def test_seats_count_as_what_a_profile_may_ask_for(seats, enough):
+    settings = configured(
+        gpus={"seats": [{"model": "A10", "seats": seats}]},
+        profiles=[{"display_name": "S", "spawner_override": {"gpus": 3, "gpu_kind": "seat"}}],
+    )
+    assert enough == ("profile-gpus" not in {f.id for f in check(with_gpu(), settings)})
 
 
 def test_port_in_use_names_who_has_it_and_another_port():

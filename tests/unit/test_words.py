@@ -2,7 +2,9 @@ import re
 
 import pytest
 
+from room.gpus import labels
 from room.gpus.placement import place
+from room.gpus.watchdog import Action
 from room.models import Exit, GPUUnit, Inventory, Owner, Reject
 from spawner import options, pages, stages, words
 from spawner.words import _END, known, translate
@@ -49,7 +51,10 @@ def said() -> list[str]:
         for end in (exit_(137, True), exit_(0), exit_(137), exit_(143), exit_(1))
     ]
     own = [text.format(3) for _, text in pages._OWN_REFUSALS]
-    return [*(reject.message for reject in rejects), *ends, *own] + [
+    seat = GPUUnit("GPU-0/1", 0, "A100", 1, kind="seat", parent="GPU-0")
+    watched = [Action(kind, Owner("a"), "GPU-0", 9216, 4000) for kind in ("warn", "stop")]
+    seats = [labels.label(seat), *(action.message for action in watched)]
+    return [*(reject.message for reject in rejects), *ends, *own, *seats] + [
         stage.message for stage in stages.STAGES
     ]
 
