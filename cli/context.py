@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 VARIABLE = "ROOM_CONFIG"
 
+#: Caddy's own authority, under ``<data_root>/state``.
+INTERNAL_CA = Path("front/data/caddy/pki/authorities/local/root.crt")
+
 
 def project_root() -> Path:
     """Return the checkout that this ``room`` command belongs to."""
@@ -48,6 +51,12 @@ def store() -> Store:
         return open_store(settings())
     except OSError as error:
         raise from_os_error(error) from error
+
+
+def internal_ca(settings: Settings) -> Path | None:
+    """Return the room's own certificate authority, where it has made one."""
+    path = settings.data_root / "state" / INTERNAL_CA
+    return path if settings.tls.mode == "internal" and path.exists() else None
 
 
 @lru_cache(maxsize=1)

@@ -26,6 +26,7 @@ COMMANDS = {
     "logs": Lazy("cli.logs:logs", "Print what the room's own services wrote."),
     "doctor": Lazy("cli.doctor:doctor", "Say what is wrong with this machine, and the remedy."),
     "smoke": Lazy("cli.smoke:smoke", "Go a student's whole way through the running room."),
+    "gpu": Lazy("cli.gpu:gpu", "Show who has which GPU and who waits; take a GPU out of use."),
     "user": Lazy("cli.user:user", "Add people, and make or revoke their login links."),
     "images": Lazy("cli.images:images", "Build and list the images that the room runs."),
     "config": Lazy("cli.config:config", "Show and check the settings of room.yaml."),

@@ -20,13 +20,9 @@ from cli.lesson import Promise
 if TYPE_CHECKING:
     from cli.smokeway import Report, Room
     from room.models import Inventory
-    from room.settings import Settings
 
 #: The way does not work: what this command is for to find out. 2 is for a way not gone.
 BROKEN = 1
-
-#: Caddy's own authority, below the front's data directory.
-INTERNAL_CA = Path("front/data/caddy/pki/authorities/local/root.crt")
 
 
 @click.command()
@@ -87,7 +83,9 @@ def _room(slug: str, gpus: bool, ca_file: Path | None) -> tuple[Room, Inventory]
     chosen = choose(profiles, slug, gpus)
     room = Room(
         store=context.store(),
-        browser=partial(Student, settings.address, ca_file=ca_file or _internal_ca(settings)),
+        browser=partial(
+            Student, settings.address, ca_file=ca_file or context.internal_ca(settings)
+        ),
         profile=str(chosen["slug"]),
         promise=promise(chosen, inventory),
     )
@@ -126,12 +124,6 @@ def promise(profile: Mapping[str, Any], inventory: Inventory) -> Promise:
 
 def _gpus(profile: Mapping[str, Any]) -> int:
     return int((profile.get("spawner_override") or {}).get("gpus") or 0)
-
-
-def _internal_ca(settings: Settings) -> Path | None:
-    """Return the room's own certificate authority, where it has made one."""
-    path = settings.data_root / "state" / INTERNAL_CA
-    return path if settings.tls.mode == "internal" and path.exists() else None
 
 
 async def _gpu_check(room: Room, inventory: Inventory, name: str, report: Report) -> None:
