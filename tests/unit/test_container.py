@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from room.gpus.inventory import simulated
+from room.gpus.seats import Sharing, split
 from room.models import Exit, Limits, Owner, SpawnPlan
 from spawner import container, exits, stages
 
@@ -49,6 +50,32 @@ def test_devices_are_asked_for_by_uuid_and_by_a_named_driver() -> None:
     assert legacy["DeviceIDs"] == [unit.uuid for unit in UNITS]
     assert "Count" not in legacy
     assert container.device_requests((), "cdi") == []
+
+
+SEATS = split(UNITS[:1], (Sharing(3, gpus=(0,)),))
+
+
+@pytest.mark.parametrize(
+    ("driver", "expected"),
+    [("cdi", [UNITS[0].cdi_name]), ("nvidia", [UNITS[0].uuid])],
+)
+def test_two_seats_of_one_card_are_one_device(driver: str, expected: list[str]) -> None:
+    (found,) = container.device_requests(SEATS[:2], driver)
+    assert found["DeviceIDs"] == expected
+
+
+def test_a_seats_lease_is_on_the_seat_and_not_on_its_card() -> None:
+    found = container.labels("room", replace(PLAN, gpus=SEATS[1:2]))
+    assert found["torchroom.gpus"] == f"{UNITS[0].uuid}/2"
+
+
+@pytest.mark.parametrize(("cap", "expected"), [(None, None), (5461, "5461")])
+def test_the_drivers_cap_is_asked_for_by_both_variables(
+    cap: int | None, expected: str | None
+) -> None:
+    found = container.environment(replace(PLAN, gpus=SEATS[:1], gpu_memory_cap=cap))
+    assert found.get("NVIDIA_GPU_MEMORY_REQUEST") == expected
+    assert found.get("NVIDIA_GPU_MEMORY_LIMIT") == expected
 
 
 def test_no_limit_is_written_as_none_and_a_limit_has_no_swap_on_top() -> None:
