@@ -145,19 +145,23 @@ const standInLine = (page) => {
   }
 
   async function divert() {
-    toCPU.disabled = true;
+    if (toCPU.ariaDisabled === "true") {
+      return;
+    }
+    toCPU.ariaDisabled = "true"; /* one that is disabled loses the focus */
     part("line-problem").hidden = true;
     diverted = true;
     let answer = null;
     try {
       answer = await fetch(words.cpu, {
         method: "POST",
-        headers: { "X-XSRFToken": page.dataset.xsrf },
+        headers: { "X-XSRFToken": page.dataset.xsrf, "Content-Type": "application/json" },
+        body: "{}",
       });
     } catch {
       /* told below */
     }
-    toCPU.disabled = false;
+    toCPU.ariaDisabled = null;
     if (!answer?.ok) {
       diverted = false;
       write(
@@ -165,7 +169,6 @@ const standInLine = (page) => {
         answer?.status === 409 ? (await answer.json()).message : words.noCpu,
       );
       part("line-problem").hidden = false;
-      toCPU.focus();
     }
   }
 

@@ -25,6 +25,7 @@
   follow();
   setInterval(tick, 1000);
   cancel.addEventListener("click", stop);
+  document.addEventListener("visibilitychange", name);
 
   function follow() {
     source = new EventSource(words.progress);
@@ -63,6 +64,10 @@
       tell(event.message);
     }
     line.take(event);
+    name();
+  }
+
+  function name() {
     document.title = line.title() || `${bar.getAttribute("aria-valuenow")}% · ${words.title}`;
   }
 
