@@ -95,6 +95,18 @@ class GPUTraits(QueueTraits):
         """,
     )
 
+    agent_container = Unicode(
+        "",
+        config=True,
+        help="""Container of the agent, which is started when the agent is silent. Empty: none is.
+
+        An engine tries once to start a container at boot; the agent's fails when GPUs are
+        described to the engine later than that.
+
+        .. versionadded:: 0.1
+        """,
+    )
+
     def asked_gpus(self, override: Mapping[str, Any]) -> GPURequest | None:
         """Return what a server asks for when a profile sets ``override``; None: no GPU."""
         value = {name: override.get(name, getattr(self, name)) for name in ASKED}

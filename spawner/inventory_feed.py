@@ -56,7 +56,8 @@ class InventoryFeed:
     """Asks the agent again and again, and calls ``on_inventory`` with each change.
 
     ``memory`` is a file with the last good answer: until the first one after a restart its units
-    are unknown, and not gone.
+    are unknown, and not gone. ``revive`` starts an agent that is silent: an engine does not try
+    again what failed to start at boot, as a container does whose GPUs were not described yet.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class InventoryFeed:
         log: logging.Logger,
         *,
         memory: Path | None = None,
+        revive: Callable[[], Awaitable[object]] | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = _now,
     ) -> None:
@@ -73,6 +75,8 @@ class InventoryFeed:
         self._on_inventory = on_inventory
         self._log = log
         self._memory = memory
+        self._revive = revive
+        self._revived_at = clock()
         self._clock = clock
         self._now = now
         self._told: Inventory | None = None
@@ -128,6 +132,7 @@ class InventoryFeed:
             await asyncio.to_thread(_write, self._memory, inventories.dumps(found))
 
     async def _miss(self, error: AgentSilentError) -> None:
+        await self._wake()
         if self._heard_at is None:
             why = "the agent has not answered yet"
         elif self._clock() - self._heard_at[0] > SILENCE:
@@ -138,6 +143,19 @@ class InventoryFeed:
             self._log.warning("No GPU is given out: %s (%s)", why, error)
         self._silent = True
         await self._tell(inventories.unknown(self._good, why))
+
+    async def _wake(self) -> None:
+        """Start the agent once in a while, when it has been silent for long enough to be down."""
+        heard = self._revived_at if self._heard_at is None else self._heard_at[0]
+        if self._revive is None or self._clock() - max(heard, self._revived_at) <= SILENCE:
+            return
+        self._revived_at = self._clock()
+        try:
+            await self._revive()
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is tried again
+            self._log.warning("The agent is silent and could not be started: %s", error)
+        else:
+            self._log.warning("The agent is silent; its container was started, if it was down")
 
     async def _tell(self, found: Inventory) -> None:
         if self._told is None or not inventories.same(found, self._told):

@@ -28,6 +28,8 @@ class Agent:
         self.told: list[Inventory] = []
         self.refuses = False
         self.seconds = 0.0
+        self.revived: list[float] = []
+        self.stays_down = False
 
     async def ask(self) -> Inventory:
         if self.answer is None:
@@ -39,12 +41,18 @@ class Agent:
             raise RuntimeError("database is locked")
         self.told.append(found)
 
+    async def revive(self) -> None:
+        self.revived.append(self.seconds)
+        if self.stays_down:
+            raise OSError("the engine does not answer")
+
     def feed(self, memory: Path | None = None) -> InventoryFeed:
         return InventoryFeed(
             self.ask,
             self.take,
             LOG,
             memory=memory,
+            revive=self.revive,
             clock=lambda: self.seconds,
             now=lambda: NOON + timedelta(seconds=self.seconds),
         )
@@ -110,6 +118,29 @@ async def test_after_a_restart_the_remembered_units_are_unknown_and_not_gone(
     agent.answer = TWO
     await feed.once()
     assert agent.health() == [{"unknown"}, {"ok"}]
+
+
+@pytest.mark.parametrize("stays_down", [False, True])
+@pytest.mark.parametrize(
+    ("heard", "expected"),
+    [
+        pytest.param(True, [16.0, 32.0], id="fell-silent"),
+        pytest.param(False, [16.0, 32.0], id="never-came"),
+    ],
+)
+async def test_an_agent_that_is_silent_is_started_now_and_then(
+    heard: bool, expected: list[float], stays_down: bool
+) -> None:
+    agent = Agent()
+    agent.stays_down = stays_down
+    feed = agent.feed()
+    if heard:
+        await feed.once()
+    agent.answer = None
+    for second in range(0, 34, 2):
+        agent.seconds = float(second)
+        await feed.once()
+    assert agent.revived == expected
 
 
 async def test_a_broken_memory_is_none(tmp_path: Path) -> None:
