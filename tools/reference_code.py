@@ -228,6 +228,7 @@ def _kind(trait: Any) -> str:
         "Float": "Number",
         "Int": "Whole number",
         "Integer": "Whole number",
+        "Dict": "Dict",
         "List": "List",
         "Set": "Set",
         "Bool": "True or False",
