@@ -63,6 +63,22 @@ REQUESTS = (
     GPURequest(2, kind="seat"),
     GPURequest(1, kind="mig", mig_profile="1g.10gb"),
 )
+#: Rooms in which a lot is alike, so that requests for several units get in each other's way.
+ALIKE = tuple(GPUUnit(f"G{n}", n, "A100", 40_000) for n in range(4))
+TWO_HOSTS = tuple(
+    GPUUnit(f"H{n}", n, "A100", 40_000, host="aabbb"[n], links=(f"H{n ^ 1}",)) for n in range(5)
+)
+SEVERAL = (GPURequest(), GPURequest(2), GPURequest(3))
+ROOMS = {
+    "all kinds": (UNITS, REQUESTS),
+    "few kinds": (UNITS[:6], REQUESTS),
+    "one unit": (ALIKE[:1], REQUESTS[:1]),
+    "two units": (ALIKE[:2], SEVERAL[:2]),
+    "four units": (ALIKE, SEVERAL),
+    "two hosts": (TWO_HOSTS, SEVERAL),
+    "shared cards": (UNITS[7:11], (GPURequest(), *REQUESTS[5:7])),
+}
+
 USERS = ("ann", "bob", "cy", "dee")
 CAPS = {"ann": None, "bob": 3, "cy": 2, "dee": 1}
 
@@ -79,12 +95,9 @@ class Queue(RuleBasedStateMachine):
     @initialize(
         half_life=st.sampled_from((None, 100.0, 1_000.0)),
         max_wait=st.sampled_from((0.0, 60.0, 500.0)),
-        how_many=st.integers(1, len(UNITS)),
-        from_the_end=st.booleans(),
+        room=st.sampled_from(sorted(ROOMS)),
     )
-    def begin(
-        self, half_life: float | None, max_wait: float, how_many: int, from_the_end: bool
-    ) -> None:
+    def begin(self, half_life: float | None, max_wait: float, room: str) -> None:
         self.policy = Policy(half_life, max_wait, {"dl": 3.0})
         self.state = State(self.policy, START)
         self.now = START
@@ -95,7 +108,7 @@ class Queue(RuleBasedStateMachine):
         self.settled: dict[tuple[str, str], int] = {}
         self.served: dict[str, list[float]] = {}
         self.number = 0
-        self.there = UNITS[-how_many:] if from_the_end else UNITS[:how_many]
+        self.there, self.requests = ROOMS[room]
         self.survey(self.there)
 
     # -- what happens ------------------------------------------------------------------------
@@ -104,7 +117,7 @@ class Queue(RuleBasedStateMachine):
         delay=DELAYS,
         user=st.sampled_from(USERS),
         group=st.sampled_from(("", "dl")),
-        request=st.sampled_from(REQUESTS),
+        which=st.integers(0, len(REQUESTS) - 1),
         lease=st.sampled_from((None, 50.0, 200.0)),
         late=st.sampled_from((0.0, 0.0, 70.0)),
     )
@@ -113,7 +126,7 @@ class Queue(RuleBasedStateMachine):
         delay: float,
         user: str,
         group: str,
-        request: GPURequest,
+        which: int,
         lease: float | None,
         late: float,
     ) -> None:
@@ -122,7 +135,7 @@ class Queue(RuleBasedStateMachine):
         ticket = Ticket(
             id=f"t{self.number}",
             owner=Owner(user, str(self.number)),
-            request=request,
+            request=self.requests[which % len(self.requests)],
             arrived=at - late,
             seq=self.number,
             group=group,
@@ -168,7 +181,7 @@ class Queue(RuleBasedStateMachine):
     @rule(delay=DELAYS, data=st.data())
     def adopt(self, delay: float, data: st.DataObject) -> None:
         taken = {unit for grant in self.leases.values() for unit in grant.units}
-        unit = data.draw(st.sampled_from([unit.uuid for unit in UNITS]))
+        unit = data.draw(st.sampled_from([unit.uuid for unit in self.there]))
         if unit in taken:
             return
         self.number += 1
@@ -184,17 +197,18 @@ class Queue(RuleBasedStateMachine):
 
     @rule(
         delay=DELAYS,
-        lost=st.sets(st.sampled_from([unit.uuid for unit in UNITS]), max_size=3),
-        sick=st.sets(st.sampled_from([unit.uuid for unit in UNITS]), max_size=3),
+        lost=st.sets(st.integers(0, len(UNITS) - 1), max_size=2),
+        sick=st.sets(st.integers(0, len(UNITS) - 1), max_size=2),
         whole=st.booleans(),
     )
-    def look_at_units(self, delay: float, lost: set[str], sick: set[str], whole: bool) -> None:
+    def look_at_units(self, delay: float, lost: set[int], sick: set[int], whole: bool) -> None:
         seen = tuple(
-            replace(unit, health="sick") if unit.uuid in sick else unit
-            for unit in self.there
-            if unit.uuid not in lost and not (whole and unit.parent == "S")
+            replace(unit, health="sick") if number in sick else unit
+            for number, unit in enumerate(self.there)
+            if number not in lost and not (whole and unit.parent == "S")
         )
-        self.survey((*seen, WHOLE) if whole else seen, delay)
+        shared = any(unit.parent == "S" for unit in self.there)
+        self.survey((*seen, WHOLE) if whole and shared else seen, delay)
 
     def survey(self, units: tuple[GPUUnit, ...], delay: float = 0.0) -> None:
         self.units = units
