@@ -131,6 +131,16 @@ def test_processes_of_the_host_are_seen_by_their_cgroups(room: ComposedRoom) -> 
     assert hub.id in said.decode().split()
 
 
+def test_an_agent_that_is_down_is_started_by_the_hub(room: ComposedRoom) -> None:
+    room.service("agent").stop(timeout=5)
+    wait_until(
+        lambda: room.service("agent").attrs["State"].get("Health", {}).get("Status") == "healthy",
+        timeout=60,
+        explain=room.logs,
+    )
+    assert inventory.loads(ask(room, "/v1/inventory")).units == inventory.simulated(4).units
+
+
 def test_once_prints_the_same_as_json(room: ComposedRoom) -> None:
     code, said = room.service("agent").exec_run(["python", "-m", "agent", "--once"])
     assert code == 0, said
