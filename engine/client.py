@@ -44,7 +44,8 @@ class Engine:
     def __init__(
         self, connect: Callable[[], docker.APIClient], threads: int = DEFAULT_THREADS
     ) -> None:
-        self._connect = connect
+        #: Makes a client of the caller's own.
+        self.connect = connect
         self._client: docker.APIClient | None = None
         self._connecting = threading.Lock()
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="engine")
@@ -63,7 +64,7 @@ class Engine:
     def client(self) -> docker.APIClient:
         with self._connecting:
             if self._client is None:
-                self._client = self._connect()
+                self._client = self.connect()
             return self._client
 
     def close(self) -> None:

@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from functools import partial
 
 from jupyterhub.app import JupyterHub
+from traitlets import Unicode, default
 
+from spawner import keeper
 from spawner.reconcile import served
 from spawner.services import Services
 from spawner.spawner import RoomSpawner
 
 #: Seconds that the end of the hub waits for starts it has cut short; less than compose's patience.
 TIDY_BEFORE_END = 8.0
+#: The hub's own service, which is the room itself.
+KEEPER = "torchroom"
+KEEPER_ROLE = {"name": KEEPER, "services": [KEEPER], "scopes": ["admin:servers", "read:users"]}
 
 
 class RoomHub(JupyterHub):
-    """JupyterHub as it is, with two things to do around it."""
+    """JupyterHub as it is, with a few things to do around it."""
 
     name = "jupyterhub"
+
+    keeper_token = Unicode(
+        config=True,
+        help="""API token with which the hub starts waiting servers again, and ``room gpu`` asks it.
+
+        Made anew at each start unless set.
+
+        .. versionadded:: 0.1
+        """,
+    )
+
+    @default("keeper_token")
+    def _make_token(self) -> str:
+        return secrets.token_hex(32)
+
+    async def init_role_creation(self) -> None:
+        self.load_roles = [*self.load_roles, KEEPER_ROLE]
+        await super().init_role_creation()
+
+    def init_services(self) -> None:
+        self.services = [*self.services, {"name": KEEPER, "api_token": self.keeper_token}]
+        super().init_services()
 
     def _services(self) -> Services:
         return RoomSpawner(config=self.config, log=self.log).shared_services()
@@ -26,13 +54,20 @@ class RoomHub(JupyterHub):
     async def start(self) -> None:
         await super().start()
         # By then the hub has looked at every server it knew of before it went down.
-        self._services().keep_reconciling(partial(served, self.db))
+        services = self._services()
+        services.keep_reconciling(partial(served, self.db))
+        start = keeper.starter(self.hub.api_url, self.keeper_token, self.log)
+        self._keeping = [
+            asyncio.ensure_future(keeper.resume(services, start)),
+            asyncio.ensure_future(keeper.end_leases(services)),
+        ]
 
     async def cleanup(self) -> None:
         """Cut pending starts short and give their tidying a moment, then end as JupyterHub does.
 
         What is not tidied by then is found by its labels at the next start.
         """
+        self._services().ending = True
         for user in self.users.values():
             for spawner in user.spawners.values():
                 if spawner.pending == "spawn" and spawner._spawn_future:

@@ -7,7 +7,7 @@ from typing import Any
 from tornado import web
 from traitlets import default
 
-from room.gpus.placement import place
+from room.gpus.placement import refuse
 from room.models import Reject, SpawnOptions
 from spawner import options
 from spawner.refusal import Refusal
@@ -81,11 +81,12 @@ class Choices(RoomTraits):
     def _card(self, profile: options.Profile, selected: str, saved: dict[str, str]) -> options.Card:
         slug = options.slug_of(profile)
         override = options.overrides(SpawnOptions(profile=slug), [profile])
-        gpus = int(override.get("gpus", self.gpus))
-        inventory = self.services.broker.inventory()
-        # Free or taken is for the start to say: what is never enough is said before.
-        verdict = place(inventory, (), gpus)
-        models = sorted({unit.model for unit in inventory.units})
+        request = self.asked_gpus(override)
+        gpus = request.count if request else 0
+        inventory = self.services.broker.inventory
+        # Free or taken is for the queue: what can never be had is said before.
+        verdict = refuse(request, inventory, self.gpu_cap or None) if request else None
+        models = sorted({unit.model for unit in inventory.units if request and request.takes(unit)})
         return options.Card(
             slug=slug,
             display_name=str(profile["display_name"]),

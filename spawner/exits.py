@@ -16,11 +16,15 @@ from room.store.tables import server_exits
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An exit with the memory limit (bytes) the server had; ``asked`` when a person stopped it."""
+    """An exit with the memory limit (bytes) the server had; ``asked`` when a person stopped it.
+
+    ``why``: the words with which the room ended it, as when a lease is over.
+    """
 
     exit: Exit
     memory_limit: int | None
     asked: bool
+    why: str = ""
 
 
 def from_inspect(owner: Owner, container: Mapping[str, Any]) -> Exit | None:
@@ -60,6 +64,7 @@ def record(store: Store, ended: Ended) -> None:
                 memory_limit=ended.memory_limit,
                 finished_at=ended.exit.finished_at,
                 asked=ended.asked,
+                why=ended.why,
             )
         )
 
@@ -73,6 +78,7 @@ def last_of_all(store: Store) -> dict[Owner, Ended]:
             Exit(Owner(row.user, row.server), row.code, row.oom_killed, row.finished_at),
             row.memory_limit,
             row.asked,
+            row.why,
         )
         for row in rows
     )

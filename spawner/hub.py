@@ -42,6 +42,7 @@ def configure(c: Any, settings: Settings, environment: Mapping[str, str]) -> Non
     update_state(c, settings)
     update_spawner(c, settings, environment)
     update_limits(c, settings)
+    update_queue(c, settings)
     update_trust(c, settings)
     oauth.configure(c, settings)
     i18n.configure(c, settings)
@@ -87,6 +88,7 @@ def update_state(c: Any, settings: Settings) -> None:
     c.JupyterHub.upgrade_db = True
     c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
     c.JupyterHub.cookie_secret_file = str(state / "secrets" / "cookie_secret")
+    c.RoomHub.keeper_token = _secret(settings, "hub_token")
     c.CryptKeeper.keys = [_secret(settings, "crypt_key")]
 
 
@@ -100,17 +102,32 @@ def update_spawner(c: Any, settings: Settings, environment: Mapping[str, str]) -
     c.RoomSpawner.use_internal_ip = True
     c.RoomSpawner.use_internal_hostname = True
     c.RoomSpawner.store_url = f"sqlite:///{state / 'torchroom.sqlite'}"
-    c.RoomSpawner.inventory_file = str(state / "inventory.json")
+    c.RoomSpawner.inventory_memory = str(state / "inventory.json")
+    c.RoomSpawner.gpu_toolkit = environment.get("ROOM_NVIDIA_TOOLKIT", "")
     c.RoomSpawner.agent_url = AGENT_URL
+    c.RoomSpawner.agent_container = f"{settings.name}-agent-1"
     c.RoomSpawner.agent_token_file = str(state / "secrets" / "agent_token")
     c.RoomSpawner.datasets_directory = str(settings.data_root / "datasets")
     c.RoomSpawner.gpu_driver = settings.gpus.driver
     c.RoomSpawner.profile_list = lambda spawner: settings.profile_list(
-        has_gpus=bool(spawner.services.broker.inventory().units)
+        has_gpus=bool(spawner.services.broker.inventory.units)
     )
     c.JupyterHub.template_vars.update({"last_exit": lambda user: last_exit})
     c.RoomSpawner.disable_user_config = True
     c.RoomSpawner.default_url = "/lab"
+
+
+def update_queue(c: Any, settings: Settings) -> None:
+    """How GPUs are shared between those who want them."""
+    gpus, queue = settings.gpus, settings.gpus.queue
+    c.RoomSpawner.lease = gpus.lease
+    c.RoomSpawner.max_session = gpus.max_session
+    c.RoomSpawner.queue_half_life = queue.half_life
+    c.RoomSpawner.queue_max_wait = queue.max_wait
+    c.RoomSpawner.queue_grace = queue.grace
+    c.RoomSpawner.queue_api_grace = queue.api_grace
+    c.RoomSpawner.queue_give_up = queue.give_up
+    c.RoomSpawner.class_weights = dict(queue.weights)
 
 
 def update_trust(c: Any, settings: Settings) -> None:
@@ -147,7 +164,9 @@ def update_limits(c: Any, settings: Settings) -> None:
     c.RoomSpawner.log_size = limits.log_size
     c.RoomSpawner.log_files = limits.log_files
     c.RoomSpawner.boot_timeout = limits.boot_timeout
-    c.RoomSpawner.start_timeout = int(limits.boot_timeout) + BEFORE_BOOT
+    # A start may wait, and boot twice: each of its parts has a limit of its own.
+    boots = 2 * (int(limits.boot_timeout) + BEFORE_BOOT)
+    c.RoomSpawner.start_timeout = int(settings.gpus.queue.give_up) + boots
     c.RoomSpawner.http_timeout = HTTP_TIMEOUT
     # JupyterHub's own limits refuse people with 429 instead of letting them wait.
     c.JupyterHub.concurrent_spawn_limit = 0

@@ -18,18 +18,42 @@ class Progress:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._readers = 0
         self.begin()
 
     def begin(self) -> None:
         """Forget the start before."""
         self.stage = "checking"
+        self._more: dict[str, Any] = {}
         self._began = self._clock()
-        self._events: list[dict[str, Any]] = []
+        #: With a number that rises, so that a reader knows what is new.
+        self._events: list[tuple[int, dict[str, Any]]] = []
         self._changed = asyncio.Event()
 
     def enter(self, stage: str) -> None:
-        self.stage = stage
-        self._events.append(self._event())
+        self.stage, self._more = stage, {}
+        self._say()
+
+    def tell(self, message: str, **more: Any) -> None:
+        """Say something new of the current stage; heartbeats say it again."""
+        told = {"message": message, **more}
+        if told != self._more:
+            self._more = told
+            self._say()
+
+    @property
+    def readers(self) -> int:
+        """How many follow this start right now."""
+        return self._readers
+
+    def _say(self) -> None:
+        last = self._events[-1] if self._events else (0, {})
+        said = (last[0] + 1, self._event())
+        # Who comes late needs each stage once, as it was told last.
+        if last[1].get("stage") == self.stage:
+            self._events[-1] = said
+        else:
+            self._events.append(said)
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -40,6 +64,7 @@ class Progress:
             "message": stage.message,
             "stage": stage.id,
             "elapsed": round(self._clock() - self._began, 1),
+            **self._more,
         }
 
     async def events(self, heartbeat: float = HEARTBEAT) -> AsyncIterator[dict[str, Any]]:
@@ -48,12 +73,17 @@ class Progress:
         JupyterHub closes the generator when the start is over.
         """
         seen, events = 0, self._events
-        while events is self._events:
-            changed = self._changed
-            for event in events[seen:]:
-                yield event
-            seen = len(events)
-            try:
-                await asyncio.wait_for(changed.wait(), heartbeat)
-            except asyncio.TimeoutError:
-                yield self._event()
+        self._readers += 1
+        try:
+            while events is self._events:
+                changed = self._changed
+                for number, event in list(events):
+                    if number > seen:
+                        yield event
+                        seen = number
+                try:
+                    await asyncio.wait_for(changed.wait(), heartbeat)
+                except asyncio.TimeoutError:
+                    yield self._event()
+        finally:
+            self._readers -= 1

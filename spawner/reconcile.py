@@ -53,8 +53,14 @@ def from_listing(entry: Mapping[str, Any]) -> Container:
     )
 
 
-async def once(services: Services, list_served: Callable[[], set[Owner]]) -> Repairs:
-    """Compare and mend. The order of the three readings is what makes it safe to do so."""
+async def once(
+    services: Services, list_served: Callable[[], set[Owner]], *, first: bool = False
+) -> Repairs:
+    """Compare and mend. The order of the three readings is what makes it safe to do so.
+
+    ``first``: the hub has just started, and will start again what its end cut short: the
+    place in the queue is kept for it.
+    """
     leases: tuple[Lease, ...] = await services.store.run(services.broker.leases)
     listing = await services.engine.containers({LABEL_ROOM: services.room, LABEL_KIND: "server"})
     found = repairs(leases, map(from_listing, listing), list_served(), services.moving())
@@ -65,11 +71,11 @@ async def once(services: Services, list_served: Callable[[], set[Owner]]) -> Rep
             container.owner,
         )
         await services.engine.remove_until_gone(container.id)
-        if container.lease_id:
-            await services.store.run(services.broker.release, container.lease_id)
+        rows = [lease for lease in leases if lease.id == container.lease_id]
+        await _give_back(services, rows, first)
     for lease in found.release:
         services.log.warning("Lease %s of %s has no container: released", lease.id, lease.owner)
-        await services.store.run(services.broker.release, lease.id)
+    await _give_back(services, found.release, first)
     for lease in found.adopt:
         if await services.store.run(services.broker.adopt, lease):
             services.log.warning("Lease %s of %s was only on its container", lease.id, lease.owner)
@@ -82,11 +88,19 @@ async def once(services: Services, list_served: Callable[[], set[Owner]]) -> Rep
     return found
 
 
+async def _give_back(services: Services, leases: Iterable[Lease], first: bool) -> None:
+    broker = services.broker
+    for lease in leases:
+        cut_short = first and lease.ready_at is None
+        await services.store.run(broker.requeue if cut_short else broker.release, lease.id)
+
+
 async def keep(services: Services, list_served: Callable[[], set[Owner]]) -> None:
     """Run ``once`` for as long as the hub does; an engine that is down is asked again."""
     while True:
         try:
-            await once(services, list_served)
+            await once(services, list_served, first=not services.compared.is_set())
+            services.compared.set()
         except (EngineUnavailableError, EngineRefusedError, SQLAlchemyError) as error:
             services.log.warning("Could not compare leases with containers: %s", error)
         await asyncio.sleep(EVERY)

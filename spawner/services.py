@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakValueDictionary
 
 from docker.errors import NotFound
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,9 +16,11 @@ from engine.client import Engine, EngineRefusedError, EngineUnavailableError
 from room.gpus.broker import Broker
 from room.models import Owner
 from room.store import Store
-from spawner import exits, reconcile
+from spawner import exits, reconcile, watch
 from spawner.exits import Ended
 from spawner.homes import AgentClient
+from spawner.inventory_feed import InventoryFeed
+from spawner.waiting import WaitingRoom
 
 #: Seconds between tries while the engine does not answer: doubled up to the last.
 RETRY_FIRST, RETRY_LAST = 0.2, 15.0
@@ -30,12 +34,21 @@ class Services:
     engine: Engine
     store: Store
     broker: Broker
+    waiting: WaitingRoom
     agent: AgentClient | None
     log: logging.Logger
+    #: Brings the agent's inventory; None where a file says what there is.
+    feed: InventoryFeed | None = None
     #: Servers between the first act of a start and its end: reconcile leaves them alone.
     starting: set[Owner] = field(default_factory=set)
+    #: The spawner of each server, for what the room itself does to it.
+    spawners: WeakValueDictionary[Owner, Any] = field(default_factory=WeakValueDictionary)
+    #: The hub itself ends: the starts that this cuts short keep their places in the queue.
+    ending: bool = False
     #: How each server ended last time: pages ask for it, and must not wait for the database.
     ends: dict[Owner, Ended] = field(default_factory=dict)
+    #: Set once leases, containers and servers were compared for the first time.
+    compared: asyncio.Event = field(default_factory=asyncio.Event)
     _reconciling: asyncio.Task[None] | None = None
     _tidying: dict[Owner, asyncio.Task[None]] = field(default_factory=dict)
 
@@ -98,6 +111,9 @@ class Services:
         """Compare rows, containers and servers every minute from now on; once a hub is enough."""
         if self._reconciling is None:
             self._reconciling = asyncio.ensure_future(reconcile.keep(self, served))
+            if self.feed is not None:
+                self.feed.start()
+            watch.watch(self)
 
     async def record(self, ended: Ended) -> None:
         """Keep how a server ended, for the pages and beyond the hub's own life."""

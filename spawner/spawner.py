@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Awaitable
 from functools import partial
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ from traitlets import default
 
 from engine.client import EngineRefusedError, EngineUnavailableError
 from room import names
+from room.gpus.failures import is_device_error
 from room.models import (
     LABEL_ROOM,
     LABEL_SERVER,
@@ -22,18 +22,15 @@ from room.models import (
     GPUUnit,
     Lease,
     Limits,
-    Owner,
-    Reject,
     SpawnPlan,
 )
 from spawner import container, exits, stages
-from spawner.choices import Choices
 from spawner.homes import home_volume
+from spawner.leasing import Leasing
 from spawner.progress import Progress
 from spawner.ready import NotReadyError, wait_ready
 from spawner.reconcile import served
 from spawner.refusal import Refusal
-from spawner.services import Services
 
 T = TypeVar("T")
 
@@ -45,30 +42,24 @@ SIGKILLED, OOM_PATIENCE = 137, 1.0
 TIDY_PATIENCE = 60.0
 
 
-class RoomSpawner(Choices, DockerSpawner):
+class RoomSpawner(Leasing, DockerSpawner):
     """Starts each server in a container with hard limits, its own GPUs and its owner's home."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._progress = Progress()
-        self._lease: Lease | None = None
         self._in_flight: asyncio.Future[Any] | None = None
         self._stop_asked = False
+        #: Whether a start was asked for since the hub itself began.
+        self._began = False
         self._recorded = ""
         self._gpu_plan: tuple[GPUUnit, ...] = ()
         self._mount_plan: dict[str, tuple[str, str]] = {}
         if self.user is not None:
             self.services.keep_reconciling(partial(served, self.user.db))
+            self.services.spawners[self.owner] = self
 
     # -- what it is called -------------------------------------------------------------------
-
-    @property
-    def owner(self) -> Owner:
-        return Owner(self.user.name, self.name or "")
-
-    @property
-    def services(self) -> Services:
-        return self.shared_services()
 
     @default("object_name")
     def _object_name_default(self) -> str:
@@ -89,14 +80,22 @@ class RoomSpawner(Choices, DockerSpawner):
         """Start the server; each stage is a method of its own, in this order."""
         owner, services = self.owner, self.services
         self._progress.begin()
-        self._stop_asked, self._recorded, self._lease = False, "", None
+        self._began, self._stop_asked, self._recorded, self._end_words = True, False, "", ""
+        self._lease = self._ticket = None
         services.starting.add(owner)
         try:
             await self._stage("checking", self._check())
             gpus = await self._stage("gpu", self._acquire())
-            mounts = await self._stage("home", self._mounts())
-            await self._stage("creating", self._create(gpus, mounts))
-            url = await self._stage("booting", self._boot())
+            try:
+                url = await self._bring_up(gpus)
+            except (Refusal, EngineRefusedError, NotReadyError) as error:
+                # The card may be at fault, or the moment: once more, with the place kept.
+                if self._lease is None:
+                    raise
+                await self._step_back(self._lease, error)
+                url = await self._bring_up(await self._stage("gpu", self._acquire()))
+            if self._lease is not None:
+                await services.store.run(services.broker.ready, self._lease.id)
         except BaseException as error:
             # CancelledError too: a DELETE, the start timeout and the hub's end all cancel. Nothing
             # is awaited here, so that whoever cancelled has its answer at once.
@@ -108,6 +107,29 @@ class RoomSpawner(Choices, DockerSpawner):
             services.starting.discard(owner)
         self._progress.enter("ready")
         return url
+
+    async def _bring_up(self, gpus: tuple[GPUUnit, ...]) -> str:
+        """Make the container on these units, and return its URL once it answers."""
+        mounts = await self._stage("home", self._mounts())
+        await self._stage("creating", self._create(gpus, mounts))
+        return await self._stage("booting", self._boot())
+
+    async def _step_back(self, lease: Lease, error: Exception) -> None:
+        """After a first try that failed: remove it, and give its units to whose turn it is now."""
+        services = self.services
+        self.log.warning("%s failed on %s, and tries once more: %s", self.owner, lease.units, error)
+        found = await services.engine.inspect(self.container_name)
+        if found is not None and self._is_mine(found):
+            await self._effect(services.engine.remove_until_gone(found["Id"]))
+        blamed = is_device_error(str(error))
+        if blamed:
+            gone = await services.store.run(services.broker.failed_on, lease.units, str(error))
+            for unit in gone:
+                self.log.error("GPU %s is quarantined: two starts failed on it. %s", unit, error)
+        await self._effect(
+            services.store.run(services.broker.requeue, lease.id, blame_units=blamed)
+        )
+        self._lease = None
 
     async def _stage(self, stage: str, work: Awaitable[T]) -> T:
         self._progress.enter(stage)
@@ -147,15 +169,12 @@ class RoomSpawner(Choices, DockerSpawner):
     async def _remove_leftover(self) -> None:
         """Remove a container that an earlier life of the hub left under our name."""
         found = await self.services.engine.inspect(self.container_name)
-        lease = await self.services.store.run(self.services.broker.held_by, self.owner)
-        if found is None and lease is None:
-            return
         if found is not None:
             self._refuse_foreign(found)
             self.log.warning("Removing what is left of %s: %s", self.owner, found["Id"][:12])
             await self._effect(self.services.engine.remove_until_gone(found["Id"]))
-        if lease is not None:
-            await self.services.store.run(self.services.broker.release, lease.id)
+        # Of a start that the hub's end cut short, the place in the queue is kept.
+        await self._effect(self._give_back(keep_place=True))
 
     def _refuse_foreign(self, found: dict[str, Any]) -> None:
         """Leave a container alone that has our name but not our labels."""
@@ -172,20 +191,6 @@ class RoomSpawner(Choices, DockerSpawner):
             LABEL_SERVER: self.owner.server,
         }
         return all(labels.get(key) == value for key, value in expected.items())
-
-    async def _acquire(self) -> tuple[GPUUnit, ...]:
-        """Lease the units this server needs, or refuse in words."""
-        if not self.gpus:
-            return ()
-        services, lease_id = self.services, str(uuid.uuid4())
-        verdict = await self._effect(
-            services.store.run(services.broker.acquire, lease_id, self.owner, self.gpus)
-        )
-        if isinstance(verdict, Reject):
-            raise Refusal(verdict, 503)
-        self._lease = verdict
-        known = services.broker.inventory().by_uuid()
-        return tuple(known[uuid_] for uuid_ in verdict.units)
 
     async def _mounts(self) -> dict[str, tuple[str, str]]:
         """Return what to mount where: the owner's home, and the datasets read-only."""
@@ -248,6 +253,11 @@ class RoomSpawner(Choices, DockerSpawner):
             port=self.port,
             gpus=self._gpu_plan,
             gpu_driver=self.driver_for(self._gpu_plan),
+            gpu_memory_cap=await self.memory_cap(
+                self._gpu_plan,
+                self.services.broker.inventory.driver_version,
+                self.services.engine,
+            ),
             lease_id=self._lease.id if self._lease else "",
             profile=self._options.profile or "",
             mounts=self._mount_plan,
@@ -337,9 +347,8 @@ class RoomSpawner(Choices, DockerSpawner):
             if end is not None:
                 await self._record(found, end)
             await services.engine.remove_until_gone(found["Id"])
-        lease = await services.store.run(services.broker.held_by, self.owner)
-        if lease is not None:
-            await services.store.run(services.broker.release, lease.id)
+        # A start of before the hub's own restart goes on: JupyterHub only thinks that it is over.
+        await self._give_back(keep_place=services.ending or not self._began)
         self.object_id = ""
 
     async def _record(self, found: dict[str, Any], end: Any) -> None:
@@ -353,9 +362,9 @@ class RoomSpawner(Choices, DockerSpawner):
             found = await self.services.engine.inspect(found["Id"]) or found
             end = exits.from_inspect(self.owner, found) or end
         limit = (found.get("HostConfig") or {}).get("Memory") or None
-        ended = exits.Ended(end, limit, self._stop_asked)
+        ended = exits.Ended(end, limit, self._stop_asked, self._end_words)
         await self.services.record(ended)
-        if self._stop_asked:
+        if self._stop_asked or self._end_words:
             return
         try:
             lines = await self.services.engine.last_lines(found["Id"], LAST_LINES)
@@ -379,4 +388,6 @@ class RoomSpawner(Choices, DockerSpawner):
         ended = self.services.ends.get(self.owner)
         if ended is None or ended.asked:
             return None
+        if ended.why:
+            return ended.why
         return stages.why_ended(ended.exit, ended.memory_limit)

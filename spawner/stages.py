@@ -71,6 +71,62 @@ def still_tidying() -> Reject:
     )
 
 
+def waited_in_vain(why: str, seconds: float) -> Reject:
+    """Waiting for a GPU ended without one: nobody looked, or it took too long."""
+    if why == "unseen":
+        return Reject(
+            "queue-unseen",
+            f"Nobody looked at this page for {duration(seconds)}, so your place in the queue was "
+            "given up. Start again to wait anew.",
+        )
+    return Reject(
+        "queue-too-long",
+        f"No GPU came free for you within {duration(seconds)}, so the waiting was ended. "
+        "Start again to wait anew, or choose a profile without a GPU.",
+    )
+
+
+def no_cpu_profile() -> Reject:
+    return Reject("no-cpu-profile", "This room has no profile without a GPU. Wait, or leave.")
+
+
+def not_waiting() -> Reject:
+    return Reject("not-waiting", "Your server does not wait for a GPU any more.")
+
+
+def no_end() -> Reject:
+    return Reject("lease-no-end", "Your server's GPU is leased without an end.")
+
+
+def longest_session(seconds: float) -> Reject:
+    return Reject(
+        "lease-longest",
+        f"A GPU can be kept for {duration(seconds)} at most. Stop the server and start again to "
+        "go on.",
+    )
+
+
+def others_wait(count: int) -> Reject:
+    who = "1 person waits" if count == 1 else f"{count} people wait"
+    return Reject("lease-wanted", f"{who} for a GPU, so it cannot be kept longer.")
+
+
+def lease_over(seconds: float) -> Reject:
+    """The room itself ended the server; ``seconds`` is how long it had its GPUs."""
+    return Reject(
+        "lease-over",
+        f"The time for its GPU was over after {duration(seconds)}. "
+        "Your files are in your home; start again to go on.",
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in the largest unit that says them in short: ``4 h``, ``90 min``."""
+    if seconds >= 2 * 3600 or (seconds >= 3600 and seconds % 3600 < 60):
+        return f"{seconds / 3600:.3g} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
 def why_ended(end: Exit, memory: int | None) -> str:
     """Say in words why a container ended; ``memory`` is its limit in bytes."""
     if end.oom_killed:

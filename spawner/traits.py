@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from jupyterhub.utils import maybe_future
 from traitlets import (
     CaselessStrEnum,
     Float,
-    HasTraits,
     Integer,
     List,
     TraitError,
@@ -26,21 +26,24 @@ from traitlets import (
 from engine.client import DEFAULT_THREADS, Engine
 from room.gpus import inventory
 from room.gpus.broker import Broker
-from room.models import GPUUnit, Inventory
+from room.models import GPUUnit
 from room.names import ROOM_NAME
 from room.store import Store
 from room.store.migrate import upgrade
 from spawner.exits import last_of_all
+from spawner.gpu_traits import GPUTraits, memory_file
 from spawner.homes import AgentClient
+from spawner.inventory_feed import InventoryFeed, asker
 from spawner.options import Profile
 from spawner.pages import start_form
 from spawner.services import Services
+from spawner.waiting import WaitingRoom
 
 #: One per hub process and database: every spawner of a hub shares engine, store and broker.
 _shared: dict[tuple[str, str], Services] = {}
 
 
-class RoomTraits(HasTraits):
+class RoomTraits(GPUTraits):
     """What an admin may set, beside all that DockerSpawner takes."""
 
     room = Unicode(
@@ -80,16 +83,6 @@ class RoomTraits(HasTraits):
         """,
     )
 
-    gpus = Integer(
-        0,
-        min=0,
-        config=True,
-        help="""Whole GPUs leased to each server, unless its profile says otherwise.
-
-        .. versionadded:: 0.1
-        """,
-    )
-
     gpu_driver = CaselessStrEnum(
         ["auto", "cdi", "nvidia"],
         default_value="auto",
@@ -106,7 +99,9 @@ class RoomTraits(HasTraits):
     inventory_file = Unicode(
         "",
         config=True,
-        help="""File with the GPU units of the host, as ``room up`` writes it. Empty: no GPUs.
+        help="""File with the GPU units of the host. Empty: the agent is asked, if there is one.
+
+        ``python -m agent --once`` prints one, under ``inventory``.
 
         .. versionadded:: 0.1
         """,
@@ -314,19 +309,32 @@ class RoomTraits(HasTraits):
     def _make_services(self) -> Services:
         store = Store(self.store_url)
         upgrade(store)
-        read = (
-            inventory.file_reader(Path(self.inventory_file)) if self.inventory_file else Inventory
-        )
+        broker = Broker(store, self.policy())
+        if self.inventory_file:
+            broker.survey(inventory.file_reader(Path(self.inventory_file))())
         agent = AgentClient(self.agent_url, Path(self.agent_token_file)) if self.agent_url else None
-        return Services(
+        services = Services(
             room=self.room,
             engine=Engine(self._connect, self.engine_threads),
             store=store,
-            broker=Broker(store, read),
+            broker=broker,
+            waiting=WaitingRoom(store, broker, self.log),
             agent=agent,
             log=self.log,
             ends=last_of_all(store),
         )
+        if self.agent_url and not self.inventory_file:
+            services.feed = InventoryFeed(
+                asker(self.agent_url, Path(self.agent_token_file)),
+                lambda found: store.run(broker.survey, found),
+                self.log,
+                memory=memory_file(self.inventory_memory),
+                revive=partial(services.engine.start, self.agent_container)
+                if self.agent_container
+                else None,
+            )
+            broker.survey(services.feed.latest)
+        return services
 
     def _connect(self) -> docker.APIClient:
         """Return a client as DockerSpawner's traits and the environment describe it."""

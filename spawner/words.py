@@ -21,6 +21,8 @@ def N_(message: str) -> str:  # noqa: N802  (gettext's name for: translate this 
 BASES = (
     N_("1 lease ends before %(time)s."),
     N_("%(count)s leases end before %(time)s."),
+    N_("About %(count)s turns come in the next hour."),
+    N_("About %(count)s turns come in the next %(hours)s hours."),
 )
 
 SENTENCES = (
@@ -63,11 +65,27 @@ SENTENCES = (
     N_("This profile needs 1 GPU and this room has none."),
     N_("This profile needs %(needed)s GPUs and this room has none."),
     N_("This profile needs %(needed)s GPUs and this room has %(total)s."),
-    N_("The room's only GPU is taken, and this profile needs %(needed)s."),
-    N_("All %(total)s GPUs are taken, and this profile needs %(needed)s."),
-    N_("%(taken)s of %(total)s GPUs are taken, %(free)s free, and this profile needs %(needed)s."),
+    N_("This profile needs %(needed)s and this room has none."),
+    N_("This profile needs %(needed)s and this room has %(total)s."),
+    N_("This profile needs 1 GPU and you may hold %(cap)s at once."),
+    N_("This profile needs %(needed)s GPUs and you may hold %(cap)s at once."),
     N_("Choose a profile with fewer GPUs, or one without."),
-    N_("Try again when somebody stops a server, or choose a profile without a GPU."),
+    # spawner/stages.py: waiting for a GPU, and the end of a lease
+    N_("You are number %(position)s of %(of)s who wait for a GPU."),
+    N_("Nobody looked at this page for %(time)s, so your place in the queue was given up."),
+    N_("Start again to wait anew."),
+    N_("No GPU came free for you within %(time)s, so the waiting was ended."),
+    N_("Start again to wait anew, or choose a profile without a GPU."),
+    N_("This room has no profile without a GPU."),
+    N_("Wait, or leave."),
+    N_("Your server does not wait for a GPU any more."),
+    N_("Your server's GPU is leased without an end."),
+    N_("A GPU can be kept for %(time)s at most."),
+    N_("Stop the server and start again to go on."),
+    N_("1 person waits for a GPU, so it cannot be kept longer."),
+    N_("%(count)s people wait for a GPU, so it cannot be kept longer."),
+    N_("The time for its GPU was over after %(time)s."),
+    N_("Your files are in your home; start again to go on."),
     # room/gpus/labels.py: a seat
     N_("%(model)s, seat of a shared GPU (cooperative)"),
     # room/gpus/watchdog.py: who uses more of a shared GPU than the seat has

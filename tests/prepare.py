@@ -16,8 +16,8 @@ from cli.steps import step
 from engine import images
 from room.settings import Settings
 
-#: As many as the tests of leases ask for.
-SIMULATED_GPUS = 4
+#: As many as the tests of the queue ask for.
+SIMULATED_GPUS = 8
 #: Program → the Debian package that has it.
 PROGRAMS = {"chromium": "chromium", "zsh": "zsh", "fish": "fish"}
 

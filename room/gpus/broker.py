@@ -132,6 +132,10 @@ class Broker:
                 return work.lease_of(kept.id) or kept
             held = work.held_by(owner)
             if held is not None:
+                asked = (held.ticket.request, held.ticket.lease_seconds)
+                if asked == (request, lease_seconds) and not work.is_ready(held.id):
+                    # Granted while no start stood behind the ticket, as when the hub came back.
+                    return work.lease_of(held.id) or held.ticket
                 return _still_held(held)
             refused = refuse(request, self._inventory, cap)
             if refused is not None:
@@ -351,6 +355,11 @@ class _Work:
 
     def held_by(self, owner: Owner) -> Grant | None:
         return next((g for g in self.state.leases.values() if g.ticket.owner == owner), None)
+
+    def is_ready(self, lease_id: str) -> bool:
+        """Say whether a server runs with the lease, and no start is under way with it."""
+        ready = select(leases.c.ready_at).where(leases.c.id == lease_id)
+        return self.connection.execute(ready).scalar() is not None
 
     def lease_of(self, ticket_id: str) -> Lease | None:
         grant = self.state.leases.get(ticket_id)

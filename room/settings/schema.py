@@ -26,6 +26,7 @@ from room.settings.values import (
     Duration,
     FilePath,
     Flag,
+    LeaseTime,
     Size,
     Url,
     parse_address,
@@ -255,8 +256,37 @@ class Seats(Section):
     )
 
 
+class Queue(Section):
+    """In which order people who wait get GPUs, and how long a place is kept."""
+
+    half_life: Annotated[Duration, Field(ge=60, le=366 * 86400)] = Field(
+        24 * 3600.0,
+        description="After how long what somebody has used counts half. The shorter, the sooner "
+        "it is forgotten.",
+    )
+    max_wait: Annotated[Duration, Field(ge=60, le=30 * 86400)] = Field(
+        4 * 3600.0,
+        description="Who has waited this long, while somebody else was served twice, goes first.",
+    )
+    grace: Annotated[Duration, Field(ge=30, le=7 * 86400)] = Field(
+        1800.0, description="How long a place is kept when nobody looks at its page."
+    )
+    api_grace: Annotated[Duration, Field(ge=30, le=7 * 86400)] = Field(
+        12 * 3600.0, description="The same for a start over REST, which has no page."
+    )
+    give_up: Annotated[Duration, Field(ge=60, le=30 * 86400)] = Field(
+        24 * 3600.0, description="How long anyone waits at most, before being told so."
+    )
+    weights: dict[str, Annotated[float, Field(gt=0, le=1000)]] = Field(
+        {},
+        description="A class's share of the GPUs against other classes that wait; 1 where nothing "
+        "is said.",
+        examples=[{"ml101": 2}],
+    )
+
+
 class GPUs(Section):
-    """How GPUs reach a server."""
+    """How GPUs reach a server, and how they are shared over time."""
 
     driver: Literal["auto", "cdi", "nvidia"] = Field(
         "auto",
@@ -266,6 +296,21 @@ class GPUs(Section):
     seats: tuple[Seats, ...] = Field(
         (),
         description="GPUs that are shared. Empty: each is leased to one server at a time.",
+    )
+
+    lease: LeaseTime = Field(
+        0.0,
+        description="How long a server may have its GPUs where its profile says nothing, like 4h; "
+        "none: as long as it runs. At the end it is stopped, and its home stays.",
+    )
+    max_session: Annotated[Duration, Field(ge=300, le=30 * 86400)] = Field(
+        24 * 3600.0,
+        description="How long a lease can be kept at most, by people who ask for more time while "
+        "nobody waits.",
+    )
+    queue: Queue = Field(
+        Queue(),
+        description="In which order people who wait get GPUs, and how long a place is kept.",
     )
 
     @property

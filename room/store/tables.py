@@ -127,4 +127,6 @@ server_exits = Table(
     Column("memory_limit", BigInteger, nullable=True),
     Column("finished_at", UTCDateTime, nullable=False),
     Column("asked", Boolean, nullable=False, default=False),
+    #: Why the room ended it, in words; empty when it did not.
+    Column("why", Text, nullable=False, default=""),
 )

@@ -93,12 +93,12 @@ const standInLine = (page) => {
     const left = (Date.parse(waiting.at) - Date.now()) / 1000;
     return left <= 0
       ? words.soon
-      : words.estimate.replace("{about}", roomAbout(left, words)).replace("{time}", clock());
+      : words.estimate.replace("{about}", roomAbout(left, words)).replace("{time}", clock(waiting.at));
   }
 
   /* The time in this browser's zone, with the day when it is another one. */
-  function clock() {
-    const at = new Date(waiting.at);
+  function clock(when) {
+    const at = new Date(when);
     const form = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
     if (at.toDateString() !== new Date().toDateString()) {
       form.weekday = "short";
@@ -106,11 +106,13 @@ const standInLine = (page) => {
     return at.toLocaleTimeString(words.language, form);
   }
 
-  /* Why the estimate is what it is: the room says it in English, and in its own time zone. */
+  /* Why the estimate is what it is: the room says it in English, and in its own time zone.
+     The time in it is the full minute after the estimate's. */
   function basis() {
     const sentences = (waiting.basis ?? "").split(/(?<=[.!?])\s+(?=\S)/).map(translate);
     const text = sentences.join(words.language.startsWith("zh") ? "" : " ");
-    return waiting.at ? text.replace(waiting.at.slice(11, 16), clock()) : text;
+    const minute = (Math.floor(Date.parse(waiting.at) / 60000) + 1) * 60000;
+    return waiting.at ? text.replace(/(\d{4}-\d\d-\d\d )?\d\d:\d\d/, clock(minute)) : text;
   }
 
   function translate(sentence) {

@@ -16,6 +16,8 @@ import uvicorn
 
 from agent.app import make_app
 from room import names
+from room.gpus.broker import Broker
+from room.gpus.events import Ticket
 from room.gpus.inventory import dumps, simulated
 from room.models import LABEL_KIND, LABEL_ROOM, Lease
 from room.store import Store
@@ -84,6 +86,8 @@ class Room:
             "store_url": self.store_url,
             "inventory_file": str(self.directory / "inventory.json"),
             "stop_grace": 0,
+            # A start may wait; what must not hang in a test has its own, shorter limit.
+            "start_timeout": 300,
             "pull_policy": "never",
             **(traits or {}),
         }
@@ -103,9 +107,11 @@ class Room:
         return self._store
 
     def leases(self) -> tuple[Lease, ...]:
-        from room.gpus.broker import Broker
+        return Broker(self.store).leases()
 
-        return Broker(self.store, lambda: simulated(0)).leases()
+    def tickets(self) -> tuple[Ticket, ...]:
+        """Return who waits, first come first."""
+        return tuple(each.ticket for each in Broker(self.store).waiting())
 
     def last_end(self, user: str) -> Ended | None:
         from room.models import Owner

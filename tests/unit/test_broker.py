@@ -1,203 +1,358 @@
-"""Leases: one holder a unit whatever happens, and words for who gets none."""
+"""Leases and tickets for good: one holder a unit whatever happens, and a place that is kept."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from sqlalchemy import event, select
 
+from room.gpus import ledger
 from room.gpus.broker import Broker
-from room.gpus.inventory import dumps, file_reader, loads, simulated, simulated_uuid
-from room.gpus.placement import place
-from room.models import Inventory, Lease, Owner, Reject
+from room.gpus.events import Policy, Ticket
+from room.gpus.inventory import simulated, simulated_uuid
+from room.gpus.placement import refuse
+from room.gpus.requests import GPURequest
+from room.models import GPUUnit, Inventory, Lease, Owner, Reject
 from room.store import Store
 from room.store.migrate import upgrade
+from room.store.tables import audit
 
 ALICE, BOB = Owner("alice"), Owner("bob")
+ONE, TWO = GPURequest(1), GPURequest(2)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(f"sqlite:///{tmp_path / 'torchroom.sqlite'}")
     upgrade(store)
     yield store
     store.close()
 
 
-def granted(verdict: Lease | Reject) -> Lease:
+def broker_with(store: Store, units: int, clock: Clock | None = None) -> Broker:
+    made = Broker(store, now=clock or Clock())
+    made.survey(simulated(units))
+    return made
+
+
+def granted(verdict: object) -> Lease:
     assert isinstance(verdict, Lease), verdict
     return verdict
 
 
+def waits(verdict: object) -> Ticket:
+    assert isinstance(verdict, Ticket), verdict
+    return verdict
+
+
 @pytest.mark.parametrize(
-    ("units", "taken", "count", "reason", "words"),
+    ("units", "request_", "cap", "reason", "words"),
     [
-        pytest.param(0, (), 1, "gpu-none", "needs 1 GPU and this room has none", id="no-gpus"),
-        pytest.param(2, (), 3, "gpu-too-many", "needs 3 GPUs and this room has 2", id="too-many"),
-        pytest.param(1, (0,), 1, "gpu-taken", "The room's only GPU is taken", id="only-one"),
-        pytest.param(4, (0, 1, 2, 3), 1, "gpu-taken", "All 4 GPUs are taken", id="all-taken"),
-        pytest.param(4, (0, 1, 2), 2, "gpu-taken", "3 of 4 GPUs are taken, 1 free", id="one-left"),
+        pytest.param(0, ONE, None, "gpu-none", "needs 1 GPU and this room has none", id="none"),
+        pytest.param(2, GPURequest(3), None, "gpu-too-many", "this room has 2", id="too-many"),
+        pytest.param(2, TWO, 1, "gpu-cap", "you may hold 1 at once", id="cap"),
+        pytest.param(2, GPURequest(1, "mig"), None, "gpu-none", "1 MIG instance", id="kind"),
+        pytest.param(2, GPURequest(1, model="A100"), None, "gpu-none", "with A100", id="model"),
     ],
 )
-def test_a_request_that_cannot_be_placed_says_the_numbers(
-    units: int, taken: tuple[int, ...], count: int, reason: str, words: str
+def test_what_can_never_be_served_is_refused_with_the_numbers(
+    units: int, request_: GPURequest, cap: int | None, reason: str, words: str
 ) -> None:
-    verdict = place(simulated(units), {simulated_uuid(i) for i in taken}, count)
-    assert isinstance(verdict, Reject)
+    verdict = refuse(request_, simulated(units), cap)
+    assert verdict is not None
     assert verdict.reason == reason
     assert words in verdict.message
 
 
-def test_units_are_placed_lowest_index_first() -> None:
-    placed = place(simulated(4), {simulated_uuid(0), simulated_uuid(2)}, 2)
-    assert [unit.index for unit in placed] == [1, 3]
+def test_a_unit_that_is_ill_makes_people_wait_and_refuses_nobody() -> None:
+    ill = tuple(replace(unit, health="unknown") for unit in simulated(1).units)
+    assert refuse(ONE, Inventory(ill)) is None
 
 
 def test_four_owners_get_four_units_and_the_fifth_waits_for_one_to_leave(store: Store) -> None:
-    broker = Broker(store, lambda: simulated(4))
-    leases = [granted(broker.acquire(f"l{i}", Owner(f"u{i}"), 1)) for i in range(4)]
+    told: list[tuple[str, ...]] = []
+    broker = broker_with(store, 4)
+    leases = [granted(broker.submit(Owner(f"u{i}"), ONE)) for i in range(4)]
     assert len({unit for lease in leases for unit in lease.units}) == 4
 
-    refused = broker.acquire("l5", Owner("u5"), 1)
-    assert isinstance(refused, Reject)
-    assert refused.message.startswith("All 4 GPUs are taken")
-
-    assert broker.release("l2")
-    assert granted(broker.acquire("l5", Owner("u5"), 1)).units == leases[2].units
-
-
-def test_acquire_and_release_may_be_repeated(store: Store) -> None:
-    broker = Broker(store, lambda: simulated(2))
-    first = granted(broker.acquire("l1", ALICE, 1))
-    assert broker.acquire("l1", ALICE, 1) == first
-    assert broker.release("l1") is True
-    assert broker.release("l1") is False
+    ticket = waits(broker.submit(Owner("u5"), ONE))
+    assert [each.ticket for each in broker.waiting()] == [ticket]
+    broker.on_grants = lambda ids: told.append(tuple(ids))
+    assert broker.release(leases[2].id)
+    assert told == [(ticket.id,)]
+    assert granted(broker.lease(ticket.id)).units == leases[2].units
+    assert broker.waiting() == ()
 
 
-def test_an_owner_whose_last_lease_is_not_released_gets_no_second_one(store: Store) -> None:
-    broker = Broker(store, lambda: simulated(2))
-    broker.acquire("l1", ALICE, 1)
-    refused = broker.acquire("l2", ALICE, 1)
+def test_asking_and_releasing_may_be_repeated(store: Store) -> None:
+    broker = broker_with(store, 1)
+    first = granted(broker.submit(ALICE, ONE))
+    ticket = waits(broker.submit(BOB, ONE))
+    assert waits(broker.submit(BOB, ONE)) == ticket
+    assert granted(broker.submit(ALICE, ONE)) == first, "her start has not ended yet"
+    assert broker.release(first.id) is True
+    assert broker.release(first.id) is False
+    assert broker.leave(ticket.id) is False, "it is a lease by now"
+
+
+def test_who_asks_for_something_else_loses_the_place(store: Store) -> None:
+    clock = Clock()
+    broker = broker_with(store, 2, clock)
+    for user in ("x", "y"):
+        granted(broker.submit(Owner(user), ONE))
+    first = waits(broker.submit(ALICE, ONE))
+    clock.now += 1
+    waits(broker.submit(BOB, ONE))
+    clock.now += 1
+    again = waits(broker.submit(ALICE, TWO))
+    assert again.id != first.id
+    assert [each.ticket.user for each in broker.waiting()] == ["bob", "alice"]
+
+
+def test_a_server_whose_last_lease_is_not_released_gets_no_second_one(store: Store) -> None:
+    broker = broker_with(store, 2)
+    lease = granted(broker.submit(ALICE, ONE))
+    broker.ready(lease.id)
+    refused = broker.submit(ALICE, ONE)
     assert isinstance(refused, Reject)
     assert refused.reason == "gpu-still-held"
 
 
+def test_a_start_that_failed_gets_its_place_back_and_another_unit(store: Store) -> None:
+    clock = Clock()
+    broker = broker_with(store, 2, clock)
+    lease = granted(broker.submit(ALICE, ONE))
+    clock.now += 5
+    assert broker.requeue(lease.id, blame_units=True)
+    again = granted(broker.lease(lease.id))
+    assert again.units != lease.units
+    assert again.owner == ALICE
+
+
+def test_two_device_errors_take_a_unit_out_of_use_and_say_so(store: Store) -> None:
+    broker = broker_with(store, 1)
+    unit = simulated_uuid(0)
+    assert broker.failed_on([unit], "no such device") == ()
+    assert broker.failed_on([unit], "no such device") == (unit,)
+    waits(broker.submit(ALICE, ONE))
+    with store.read() as connection:
+        rows = connection.execute(select(audit)).all()
+    assert [(row.action, row.subject, row.detail) for row in rows] == [
+        ("gpu-quarantined", unit, "no such device")
+    ]
+    broker.mark(unit, "", "", "root")
+    assert broker.waiting() == ()
+
+
+def test_what_is_said_of_a_gpu_holds_for_its_seats(store: Store) -> None:
+    seats = tuple(GPUUnit(f"GPU-0/{n}", 0, "T4", 8192, kind="seat", parent="GPU-0") for n in (1, 2))
+    broker = Broker(store, now=Clock())
+    broker.survey(Inventory(seats))
+    broker.mark("GPU-0", "drained", "new fan", "root")
+    waits(broker.submit(ALICE, GPURequest(1, "seat")))
+
+
 def test_a_lease_known_only_by_its_labels_is_adopted_unless_its_unit_is_taken(store: Store) -> None:
-    broker = Broker(store, lambda: simulated(2))
-    lease = granted(broker.acquire("l1", ALICE, 1))
-    broker.release("l1")
+    broker = broker_with(store, 2)
+    lease = granted(broker.submit(ALICE, ONE))
+    broker.release(lease.id)
     assert broker.adopt(lease) is True
     assert broker.adopt(lease) is True
-    assert broker.leases() == (lease,)
-
-    double = Lease("l9", BOB, lease.units, lease.granted_at)
-    assert broker.adopt(double) is False
+    assert [(each.id, each.units) for each in broker.leases()] == [(lease.id, lease.units)]
+    assert broker.adopt(Lease("l9", BOB, lease.units, lease.granted_at)) is False
 
 
-def test_two_processes_never_grant_one_unit_twice(tmp_path: Path) -> None:
+def test_a_lease_has_an_end_that_can_be_moved(store: Store) -> None:
+    clock = Clock()
+    broker = broker_with(store, 1, clock)
+    lease = granted(broker.submit(ALICE, ONE, lease_seconds=60))
+    assert lease.ends_at == ledger.moment(clock.now + 60)
+    assert broker.extend(lease.id, clock.now + 120)
+    assert granted(broker.lease(lease.id)).ends_at == ledger.moment(clock.now + 120)
+
+
+def test_the_class_that_used_less_for_its_weight_is_served_first(store: Store) -> None:
+    clock = Clock()
+    broker = Broker(store, Policy(weights={"big": 4}), now=clock)
+    broker.survey(simulated(1))
+    held = granted(broker.submit(Owner("a1"), ONE, groups=["small"]))
+    clock.now += 3600
+    broker.release(held.id)
+    held = granted(broker.submit(Owner("b1"), ONE, groups=["big"]))
+    clock.now += 3600
+    waits(broker.submit(Owner("a2"), ONE, groups=["small"]))
+    clock.now += 1
+    later = waits(broker.submit(Owner("b2"), ONE, groups=["big"]))
+    broker.release(held.id)
+    assert granted(broker.lease(later.id)).owner.user == "b2", "an hour for 4 counts as 15 minutes"
+
+
+def test_two_processes_never_grant_one_unit_twice_and_see_each_others_tickets(
+    tmp_path: Path,
+) -> None:
     """Two stores on one file stand for two processes: nothing but the database is shared."""
     url = f"sqlite:///{tmp_path / 'torchroom.sqlite'}"
     stores = [Store(url), Store(url)]
     upgrade(stores[0])
-    brokers = [Broker(store, lambda: simulated(4)) for store in stores]
-    verdicts: list[Lease | Reject] = []
+    brokers = [broker_with(each, 4) for each in stores]
 
-    def ask(number: int) -> None:
-        verdicts.append(brokers[number % 2].acquire(f"l{number}", Owner(f"u{number}"), 1))
+    def ask(process: int) -> None:
+        for number in range(8):
+            brokers[process].submit(Owner(f"u{process}-{number}"), ONE)
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(16)]
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-
-    held = [unit for v in verdicts if isinstance(v, Lease) for unit in v.units]
-    assert len(held) == 4
-    assert len(set(held)) == 4
-
-
-def test_an_inventory_survives_its_file(tmp_path: Path) -> None:
-    path = tmp_path / "inventory.json"
-    read = file_reader(path)
-    assert read() == Inventory()
-    path.write_text(dumps(simulated(3)))
-    assert read() == simulated(3) == loads(dumps(simulated(3)))
-    path.write_text(dumps(simulated(5)))
-    assert len(read().units) == 5
+    held = [unit for lease in brokers[0].leases() for unit in lease.units]
+    assert len(held) == len(set(held)) == 4
+    assert len(brokers[1].waiting()) == 12
+    for lease in brokers[0].leases():
+        brokers[1].release(lease.id)
+    assert len(brokers[0].waiting()) == 8
+    for each in stores:
+        each.close()
 
 
-@pytest.mark.parametrize("text", ['{"units": [{}]}', "[]", "{"], ids=["field", "shape", "json"])
-def test_what_is_no_inventory_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"inventory|Expecting"):
-        loads(text)
+def test_a_decision_that_fails_half_way_leaves_nothing_and_the_next_one_is_right(
+    store: Store,
+) -> None:
+    broker = broker_with(store, 1)
+
+    def fail(_connection, _cursor, statement, *_more):  # type: ignore[no-untyped-def]
+        if statement.startswith("INSERT INTO lease_units"):
+            raise RuntimeError("the power went out")
+
+    event.listen(store.engine, "before_cursor_execute", fail)
+    with pytest.raises(RuntimeError):
+        broker.submit(ALICE, ONE)
+    event.remove(store.engine, "before_cursor_execute", fail)
+    assert broker.leases() == ()
+    assert broker.waiting() == ()
+    assert granted(broker.submit(BOB, ONE)).owner == BOB
 
 
 class Leases(RuleBasedStateMachine):
-    """Invariant 1 under any order of acquire, release, adopt and a changing inventory."""
+    """Invariant 1 under any order of calls by two brokers, crashes, and a changing inventory."""
 
     def __init__(self) -> None:
         super().__init__()
         self.store = Store("sqlite://")
         # One connection: an in-memory database is gone with it.
         upgrade(self.store)
-        self.size = 3
-        self.broker = Broker(self.store, lambda: simulated(self.size))
-        self.model: dict[str, Lease] = {}
-        self.released: list[Lease] = []
-        self.number = 0
+        self.clock, self.size, self.armed = Clock(), 3, -1
+        self.brokers = [self.fresh(), self.fresh()]
+        event.listen(self.store.engine, "before_cursor_execute", self._crash)
 
-    @rule(user=st.sampled_from("abcdef"), count=st.integers(1, 3))
-    def acquire(self, user: str, count: int) -> None:
-        self.number += 1
-        verdict = self.broker.acquire(f"l{self.number}", Owner(user), count)
-        held = {unit for lease in self.model.values() for unit in lease.units}
-        usable = {unit.uuid for unit in simulated(self.size).units} - held
-        can = len(usable) >= count and all(x.owner.user != user for x in self.model.values())
-        assert isinstance(verdict, Lease) == can
-        if isinstance(verdict, Lease):
-            assert set(verdict.units) <= usable
-            assert len(verdict.units) == count
-            self.model[verdict.id] = verdict
+    def fresh(self) -> Broker:
+        made = Broker(self.store, Policy(max_wait=600.0), now=self.clock)
+        made.survey(simulated(self.size))
+        return made
 
-    @rule(data=st.data())
-    def release(self, data: st.DataObject) -> None:
-        if self.model:
-            lease = self.model.pop(data.draw(st.sampled_from(sorted(self.model))))
-            assert self.broker.release(lease.id)
-            self.released.append(lease)
+    def _crash(self, *_arguments: object) -> None:
+        self.armed -= 1
+        if self.armed == 0:
+            raise RuntimeError("crash")
 
-    @rule(data=st.data())
-    def adopt_again(self, data: st.DataObject) -> None:
-        if self.released:
-            lease = data.draw(st.sampled_from(self.released))
-            if self.broker.adopt(lease):
-                self.model[lease.id] = lease
+    def act(self, which: int, steps: int, call) -> None:  # type: ignore[no-untyped-def]
+        """Call one of the brokers; the process may crash before any of its statements."""
+        self.armed = steps
+        try:
+            call(self.brokers[which])
+        except RuntimeError:
+            self.brokers[which] = self.fresh_after_crash()
+        self.armed = -1
+
+    def fresh_after_crash(self) -> Broker:
+        self.armed = -1
+        return self.fresh()
+
+    broker = st.integers(0, 1)
+    crash = st.integers(-1, 12)
+
+    @rule(which=broker, steps=crash, user=st.sampled_from("abcdef"), count=st.integers(1, 2),
+          lease=st.sampled_from([None, 300.0]))  # fmt: skip
+    def ask(self, which: int, steps: int, user: str, count: int, lease: float | None) -> None:
+        self.act(
+            which, steps,
+            lambda b: b.submit(Owner(user), GPURequest(count), groups=[(user > "c" and "x") or "y"],
+                               lease_seconds=lease, cap=2),
+        )  # fmt: skip
+
+    @rule(which=broker, steps=crash, number=st.integers(0, 9), how=st.sampled_from("rql"))
+    def end(self, which: int, steps: int, number: int, how: str) -> None:
+        leases, tickets = self.brokers[which].leases(), self.brokers[which].waiting()
+        if how == "l" and tickets:
+            ticket = tickets[number % len(tickets)].ticket.id
+            self.act(which, steps, lambda b: b.leave(ticket))
+        elif how == "r" and leases:
+            self.act(which, steps, lambda b: b.release(leases[number % len(leases)].id))
+        elif how == "q" and leases:
+            lease = leases[number % len(leases)].id
+            self.act(which, steps, lambda b: b.requeue(lease, blame_units=True))
+
+    @rule(seconds=st.sampled_from([-7200.0, 1.0, 400.0, 90 * 86400.0]))
+    def jump(self, seconds: float) -> None:
+        self.clock.now += seconds
 
     @rule(size=st.integers(0, 4))
-    def cards_come_and_go(self, size: int) -> None:
+    def cards(self, size: int) -> None:
         self.size = size
+        for broker in self.brokers:
+            broker.survey(simulated(size))
 
     @invariant()
-    def no_unit_has_two_leases_and_rows_are_what_was_granted(self) -> None:
-        rows = {lease.id: lease for lease in self.broker.leases()}
-        assert rows.keys() == self.model.keys()
-        units = [unit for lease in rows.values() for unit in lease.units]
+    def nothing_is_held_twice(self) -> None:
+        leases = self.brokers[0].leases()
+        units = [unit for lease in leases for unit in lease.units]
         assert len(units) == len(set(units))
-        owners = [lease.owner for lease in rows.values()]
-        assert len(owners) == len(set(owners))
+        held: dict[str, int] = {}
+        for lease in leases:
+            held[lease.owner.user] = held.get(lease.owner.user, 0) + len(lease.units)
+        assert max(held.values(), default=0) <= 2
+        waiting = {each.ticket.owner for each in self.brokers[1].waiting()}
+        assert not waiting & {lease.owner for lease in leases}
+
+    @invariant()
+    def memory_and_database_agree(self) -> None:
+        for broker in self.brokers:
+            seen = broker.look(lambda s: (set(s.tickets), set(s.leases), dict(s.lease_of)))
+            leases = broker.leases()
+            assert seen[0] == {each.ticket.id for each in broker.waiting()}
+            assert seen[1] == {lease.id for lease in leases}
+            assert seen[2] == {unit: lease.id for lease in leases for unit in lease.units}
 
     def teardown(self) -> None:
+        """Everyone who waits is served once the others leave and there are cards."""
+        self.armed = -1
+        self.cards(4)
+        broker = self.brokers[0]
+        for _ in range(30):
+            if not broker.waiting():
+                break
+            for lease in broker.leases():
+                broker.release(lease.id)
+        assert broker.waiting() == ()
         self.store.close()
 
 
-TestLeases = Leases.TestCase
-TestLeases.settings = settings(
-    max_examples=30,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
+Leases.TestCase.settings = settings(
+    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
+TestLeases = Leases.TestCase

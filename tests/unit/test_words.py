@@ -3,7 +3,8 @@ import re
 import pytest
 
 from room.gpus import labels
-from room.gpus.placement import place
+from room.gpus.placement import refuse
+from room.gpus.requests import GPURequest
 from room.gpus.watchdog import Action
 from room.models import Exit, GPUUnit, Inventory, Owner, Reject
 from spawner import options, pages, stages, words
@@ -12,6 +13,13 @@ from spawner.words import _END, known, translate
 PROFILES = [
     {"display_name": "GPU", "slug": "gpu", "profile_options": {"n": {"choices": {"a": {}}}}},
 ]
+
+
+#: Units of time, and the names of cards, of MIG profiles and of what JupyterLab shows.
+SAME_IN_BOTH = re.compile(
+    r"\d min\b|\d (?:MIG instance|GPUs) with [^\u4e00-\u9fff\uff0c]*|'[^']*'|GPU|JupyterLab"
+    r"|Shut Down|GiB|x\. y\? z|\b[a-z]\b|gpu|profile"
+)
 
 
 def exit_(code: int, oom: bool = False) -> Exit:
@@ -32,12 +40,22 @@ def said() -> list[str]:
         stages.boot_too_slow(120),
         stages.died_booting(exit_(1), 4 << 30),
         stages.still_tidying(),
-        place(inventory(0), (), 1),
-        place(inventory(0), (), 3),
-        place(inventory(2), (), 3),
-        place(inventory(1), ("GPU-0",), 1),
-        place(inventory(4), ("GPU-0",), 4),
-        place(inventory(4), ("GPU-0", "GPU-1", "GPU-2", "GPU-3"), 2),
+        refuse(GPURequest(1), inventory(0)),
+        refuse(GPURequest(3), inventory(0)),
+        refuse(GPURequest(3), inventory(2)),
+        refuse(GPURequest(1, "mig", mig_profile="1g.10gb"), inventory(2)),
+        refuse(GPURequest(3, model="A100"), inventory(2)),
+        refuse(GPURequest(1), inventory(2), 0),
+        refuse(GPURequest(2), inventory(2), 1),
+        stages.waited_in_vain("unseen", 1800),
+        stages.waited_in_vain("too long", 86400),
+        stages.no_cpu_profile(),
+        stages.not_waiting(),
+        stages.no_end(),
+        stages.longest_session(86400),
+        stages.others_wait(1),
+        stages.others_wait(3),
+        stages.lease_over(14400),
         options.parse([], PROFILES),
         options.parse({"profile": 3}, PROFILES),
         options.parse({"profile": "x. y? z"}, PROFILES),
@@ -70,9 +88,7 @@ def test_and_is_translated_with_its_values(text) -> None:
     translated = translate(text, "zh_CN")
     assert translate(text, "en") == text
     assert re.search(r"[\u4e00-\u9fff]", translated)
-    left = re.sub(
-        r"'[^']*'|GPU|JupyterLab|Shut Down|GiB|x\. y\? z|\b[a-z]\b|gpu|profile", "", translated
-    )
+    left = SAME_IN_BOTH.sub("", translated)
     assert not re.search(r"[A-Za-z]{2}", left), translated
     for number in re.findall(r"\d+", text):
         assert number in translated or number in ("1", "9", "15"), translated

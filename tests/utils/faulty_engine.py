@@ -67,8 +67,14 @@ class FaultyEngine:
 
     def close(self) -> None:
         self.heal()
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._end)
         self._thread.join(10)
+
+    def _end(self) -> None:
+        """Cut what is still open, such as a stream of events, and let the thread end."""
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.call_later(0.1, self._loop.stop)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ TOKEN = "t" * 32
 CONFIG = '''
 import json, os
 from jupyterhub.auth import DummyAuthenticator
+from spawner.pages import routes
 from jupyterhub.proxy import Proxy
 
 class DictProxy(Proxy):
@@ -43,6 +44,7 @@ options = json.loads(os.environ["TEST_HUB"])
 c.JupyterHub.authenticator_class = DummyAuthenticator
 c.DummyAuthenticator.allow_all = True
 c.JupyterHub.proxy_class = DictProxy
+c.JupyterHub.extra_handlers = routes()
 c.JupyterHub.hub_bind_url = "http://0.0.0.0:%d" % options["port"]
 c.JupyterHub.hub_connect_url = "http://%s:%d" % (options["host"], options["port"])
 c.JupyterHub.bind_url = "http://127.0.0.1:%d" % (options["port"] + 1)
@@ -184,6 +186,10 @@ class Hub:
         """Start a server and return the hub's model of it once it is ready."""
         answer = self.request_start(user, options, server)
         assert answer.status_code in (201, 202), answer.text
+        return self.wait_ready(user, server)
+
+    def wait_ready(self, user: str, server: str = "") -> dict[str, Any]:
+        """Return the hub's model of a server once it is ready."""
 
         def ready() -> dict[str, Any] | None:
             found = self.model(user, server)
@@ -201,13 +207,19 @@ class Hub:
 
     def events(self, user: str, server: str = "") -> list[dict[str, Any]]:
         """Return the progress events of a start, to its end."""
+        return list(self.follow(user, server))
+
+    def follow(self, user: str, server: str = "") -> Iterator[dict[str, Any]]:
+        """Yield the progress events of a start as they come."""
         path = self.path(user, server) + "/progress"
-        found = []
         with self.http.stream("GET", path, timeout=90) as stream:
             for line in stream.iter_lines():
                 if line.startswith("data:"):
-                    found.append(json.loads(line.removeprefix("data:")))
-        return found
+                    yield json.loads(line.removeprefix("data:"))
+
+    def to_cpu(self, user: str, server: str = "") -> httpx.Response:
+        """Ask that a start which waits for a GPU goes on without one."""
+        return self.http.post(f"http://127.0.0.1:{self.port}/hub/room/queue/cpu/{user}/{server}")
 
     def wait_failed(self, user: str, server: str = "") -> str:
         """Wait until a start has failed; return the words on its progress stream."""

@@ -19,6 +19,8 @@ def upgrade() -> None:
     with op.batch_alter_table("leases") as leases:
         leases.add_column(sa.Column("ends_at", UTCDateTime(), nullable=True))
         leases.add_column(sa.Column("ready_at", UTCDateTime(), nullable=True))
+    with op.batch_alter_table("server_exits") as exits:
+        exits.add_column(sa.Column("why", sa.Text(), nullable=False, server_default=""))
     # Leases of before belong to servers that run: they are no start's.
     op.execute("UPDATE leases SET ready_at = granted_at")
     op.create_table(
@@ -80,6 +82,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("audit", "unit_marks", "queue", "usage", "tickets"):
         op.drop_table(table)
+    with op.batch_alter_table("server_exits") as exits:
+        exits.drop_column("why")
     with op.batch_alter_table("leases") as leases:
         leases.drop_column("ready_at")
         leases.drop_column("ends_at")

@@ -1,0 +1,255 @@
+"""The part of RoomSpawner that has to do with GPUs: leases, places in the queue, and their ends."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from jupyterhub.apihandlers import APIHandler
+
+from room.gpus.events import Ticket
+from room.gpus.forecast import Place
+from room.gpus.placement import refuse
+from room.models import GPUUnit, Lease, Owner, Reject, SpawnOptions
+from spawner import options, stages
+from spawner.availability import Availability
+from spawner.choices import Choices
+from spawner.refusal import Refusal
+from spawner.services import Services
+from spawner.waiting import Ending
+
+
+class Leasing(Choices):
+    """Asks for GPUs, waits for them, keeps them, and gives them back."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._lease: Lease | None = None
+        self._ticket: Ticket | None = None
+        #: Why the room itself ends the server, in words.
+        self._end_words = ""
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.user.name, self.name or "")
+
+    @property
+    def services(self) -> Services:
+        return self.shared_services()
+
+    # -- a start -----------------------------------------------------------------------------
+
+    async def _acquire(self) -> tuple[GPUUnit, ...]:
+        """Lease the units this server needs, waiting for them if need be, or refuse in words."""
+        request = self.asked_gpus({})
+        if request is None:
+            return ()
+        waiting = self.services.waiting
+        verdict: Lease | Ticket | Reject | Ending = await self._effect(
+            waiting.ask(
+                self.owner,
+                request,
+                groups=[group.name for group in self.user.groups],
+                lease_seconds=self.lease or None,
+                cap=self.gpu_cap or None,
+                origin=self._origin(),
+            )
+        )
+        if isinstance(verdict, Ticket):
+            self._ticket = verdict
+            verdict = await waiting.turn(
+                verdict,
+                tell=self._tell_place,
+                watched=lambda: self._progress.readers > 0,
+                grace=self.queue_api_grace if self._origin() == "rest" else self.queue_grace,
+                give_up=self.queue_give_up,
+            )
+            self._ticket = None
+        if verdict is Ending.CPU:
+            return ()
+        if isinstance(verdict, Ending):
+            raise Refusal(stages.waited_in_vain(verdict.value, self._waited_for(verdict)), 503)
+        if isinstance(verdict, Reject):
+            raise Refusal(verdict, 503)
+        self._lease = verdict
+        known = self.services.broker.inventory.by_uuid()
+        return tuple(known[unit] for unit in verdict.units)
+
+    def _origin(self) -> str:
+        """Say where the start was asked for: a page is looked at, a REST client may not be."""
+        return "rest" if isinstance(self.handler, APIHandler) else "page"
+
+    def _waited_for(self, ending: Ending) -> float:
+        if ending is Ending.TOO_LONG:
+            return self.queue_give_up
+        return self.queue_api_grace if self._origin() == "rest" else self.queue_grace
+
+    def _tell_place(self, place: Place) -> None:
+        at = None if place.at is None else datetime.fromtimestamp(place.at, timezone.utc)
+        self._progress.tell(
+            f"You are number {place.position} of {place.of} who wait for a GPU.",
+            waiting={
+                "position": place.position,
+                "of": place.of,
+                "at": at.isoformat(timespec="seconds") if at else None,
+                "basis": place.basis,
+                "cpu": self._cpu_profile() is not None,
+            },
+        )
+
+    async def _give_back(self, *, keep_place: bool) -> None:
+        """Give up the place in the queue, and release what is leased: the container is gone.
+
+        ``keep_place``: it was the hub that ended, and not the start: the ticket goes on waiting.
+        """
+        services, self._ticket = self.services, None
+        if not keep_place:
+            # Also a ticket that was written after the start that asked for it was cut short.
+            for each in await services.waiting.tickets():
+                if each.ticket.owner == self.owner:
+                    await services.store.run(services.broker.leave, each.ticket.id)
+        lease = await services.store.run(services.broker.held_by, self.owner)
+        if lease is None:
+            return
+        if keep_place and lease.ready_at is None:
+            await services.store.run(services.broker.requeue, lease.id)
+        else:
+            await services.store.run(services.broker.release, lease.id)
+
+    # -- while it waits ----------------------------------------------------------------------
+
+    async def has_ticket(self) -> bool:
+        """Say whether this server has a place in the queue, also before its start goes on."""
+        tickets = await self.services.waiting.tickets()
+        return any(waiting.ticket.owner == self.owner for waiting in tickets)
+
+    async def start_on_cpu(self) -> Reject | None:
+        """Let the start that waits for a GPU go on without one; or say why not."""
+        slug, ticket = self._cpu_profile(), self._ticket
+        if slug is None:
+            return stages.no_cpu_profile()
+        if ticket is None or not await self.services.waiting.divert(ticket.id):
+            return stages.not_waiting()
+        chosen = {"profile": slug}
+        await self._apply_options(chosen)
+        self.user_options = dict(chosen)
+        self.orm_spawner.user_options = dict(chosen)
+        self.db.commit()
+        return None
+
+    def _cpu_profile(self) -> str | None:
+        """Return the profile without GPUs to fall back on: the default one, if it is one."""
+        profiles = self.resolved_profiles()
+        plain = [p for p in profiles if self.asked_gpus(self._override(p)) is None]
+        chosen = next((p for p in plain if p.get("default")), plain[0] if plain else None)
+        return None if chosen is None else options.slug_of(chosen)
+
+    def _override(self, profile: options.Profile) -> dict[str, Any]:
+        """Return what a profile sets, on top of what holds without any."""
+        slug = options.slug_of(profile)
+        return {
+            **self._plain_traits,
+            **options.overrides(SpawnOptions(profile=slug), [profile]),
+        }
+
+    # -- what the start page says ------------------------------------------------------------
+
+    async def availability(self) -> dict[str, Availability]:
+        """Return for each profile with GPUs how many are free, and how long one would wait."""
+        profiles = self.resolved_profiles() or await self.load_profiles()
+        wanted = {options.slug_of(p): self.asked_gpus(self._override(p)) for p in profiles}
+        requests = {request for request in wanted.values() if request is not None}
+        if not requests:
+            return {}
+        known = (await self.services.waiting.outlook(requests)).requests
+        found = {}
+        for slug, request in wanted.items():
+            if request is not None:
+                inventory = self.services.broker.inventory
+                refused = refuse(request, inventory, self.gpu_cap or None)
+                free, total, wait = known[request]
+                found[slug] = Availability(
+                    free=free,
+                    total=total,
+                    wait=wait,
+                    forbidden=refused.message if refused else "",
+                    seat=request.kind == "seat",
+                )
+        return found
+
+    # -- the end of a lease ------------------------------------------------------------------
+
+    async def lease_status(self) -> dict[str, Any]:
+        """Return what the server's own page shows of its lease."""
+        lease = await self.services.store.run(self.services.broker.held_by, self.owner)
+        if lease is None:
+            return {
+                "ends": None,
+                "granted": None,
+                "units": [],
+                "extend": False,
+                "why": "",
+                "extend_seconds": 0,
+                "notices": [],
+            }
+        refused = await self._why_not_longer(lease)
+        known = self.services.broker.inventory.by_uuid()
+        units = [known[unit] for unit in lease.units if unit in known]
+        return {
+            "ends": lease.ends_at.isoformat() if lease.ends_at else None,
+            "granted": lease.granted_at.isoformat(),
+            "units": [
+                {"uuid": unit.uuid, "model": unit.model, "seat": unit.kind == "seat"}
+                for unit in units
+            ],
+            "extend": lease.ends_at is not None and refused is None,
+            "why": refused.message if refused else "",
+            "extend_seconds": int(self._longer(lease)),
+            "notices": [],
+        }
+
+    async def extend_lease(self) -> Reject | None:
+        """Let the lease end later, if nobody waits for what it holds."""
+        services = self.services
+        lease = await services.store.run(services.broker.held_by, self.owner)
+        if lease is None or lease.ends_at is None:
+            return stages.no_end()
+        refused = await self._why_not_longer(lease)
+        if refused is not None:
+            return refused
+        ends = lease.ends_at + timedelta(seconds=self._longer(lease))
+        await services.store.run(services.broker.extend, lease.id, ends.timestamp())
+        return None
+
+    def _longer(self, lease: Lease) -> float:
+        """Return by how many seconds the lease can be kept longer at once."""
+        if lease.ends_at is None:
+            return 0.0
+        last = lease.granted_at + timedelta(seconds=self.max_session)
+        most = (last - lease.ends_at).total_seconds()
+        whole = (lease.ends_at - lease.granted_at).total_seconds()
+        return max(0.0, min(self.lease or whole, most))
+
+    async def _why_not_longer(self, lease: Lease) -> Reject | None:
+        if self._longer(lease) < 60:
+            return stages.longest_session(self.max_session)
+        known = self.services.broker.inventory.by_uuid()
+        units = [known[unit] for unit in lease.units if unit in known]
+        waiting = [
+            each
+            for each in await self.services.waiting.tickets()
+            if any(each.ticket.request.takes(unit) for unit in units)
+        ]
+        return stages.others_wait(len(waiting)) if waiting else None
+
+    async def end_lease(self, lease: Lease) -> None:
+        """Stop the server because its lease is over; its home stays."""
+        length = (datetime.now(timezone.utc) - lease.granted_at).total_seconds()
+        self._end_words = stages.lease_over(length).message
+        self.log.info("The lease of %s is over: stopping its server", self.owner)
+        found = await self.services.engine.inspect(self.container_name)
+        if found is not None:
+            await self.services.engine.stop(found["Id"], self.stop_grace)
+        # JupyterHub finds that it ended, takes its route away and calls what follows a stop.
+        await asyncio.shield(self.poll_and_notify())

@@ -1,0 +1,211 @@
+"""Who waits for GPUs in this hub: woken when their turn comes, and told their place meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from room.gpus.broker import Broker, Waiting
+from room.gpus.events import Ticket
+from room.gpus.forecast import Outlook, Place, outlook
+from room.gpus.requests import GPURequest
+from room.models import Lease, Owner, Reject
+from room.store import Store
+
+#: Seconds between two looks at the queue when nothing happens: time itself moves it.
+TICK = 5.0
+#: Seconds between two forecasts while much happens.
+SETTLE = 0.5
+#: Seconds between two notes in the database of who is still there.
+NOTE_EVERY = 60.0
+
+
+class Ending(enum.Enum):
+    """How waiting ends without a GPU."""
+
+    CPU = "cpu"
+    UNSEEN = "unseen"
+    TOO_LONG = "too long"
+
+
+@dataclass(slots=True)
+class _Waiter:
+    ticket: Ticket
+    tell: Callable[[Place], None]
+    watched: Callable[[], bool]
+    grace: float
+    seen: float
+    #: Its result is None when the ticket was granted.
+    turn: asyncio.Future[Ending | None]
+
+
+@dataclass(slots=True)
+class WaitingRoom:
+    """One of these per hub process. Everything but the broker's work happens on the hub's loop."""
+
+    store: Store
+    broker: Broker
+    log: logging.Logger
+    clock: Callable[[], float] = time.time
+    _waiters: dict[str, _Waiter] = field(default_factory=dict)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _keeper: asyncio.Task[None] | None = None
+    _outlook: tuple[float, Outlook] | None = None
+    _noted: float = 0.0
+
+    async def ask(
+        self,
+        owner: Owner,
+        request: GPURequest,
+        *,
+        groups: Sequence[str],
+        lease_seconds: float | None,
+        cap: int | None,
+        origin: str,
+    ) -> Lease | Ticket | Reject:
+        """Ask the broker for units: a lease, a place in the queue, or why there is neither."""
+        self._open()
+        found = await self.store.run(
+            self.broker.submit,
+            owner,
+            request,
+            groups=groups,
+            lease_seconds=lease_seconds,
+            cap=cap,
+            origin=origin,
+        )
+        self._changed.set()
+        return found
+
+    async def turn(
+        self,
+        ticket: Ticket,
+        *,
+        tell: Callable[[Place], None],
+        watched: Callable[[], bool],
+        grace: float,
+        give_up: float,
+    ) -> Lease | Ending:
+        """Wait until the ticket is granted, or until waiting ends otherwise. Times in seconds.
+
+        ``tell`` is called with each new place in the queue. ``watched`` says whether somebody
+        follows the start; nobody for ``grace`` ends it, and so does ``give_up`` after arrival.
+        """
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(ticket, tell, watched, grace, self.clock(), loop.create_future())
+        self._waiters[ticket.id] = waiter
+        self._changed.set()
+        try:
+            # It may have been granted before anyone waited for it.
+            lease = await self.store.run(self.broker.lease, ticket.id)
+            while lease is None:
+                left = ticket.arrived + give_up - self.clock()
+                done, _ = await asyncio.wait([waiter.turn], timeout=max(0.0, left))
+                ending = waiter.turn.result() if done else Ending.TOO_LONG
+                if ending is Ending.CPU:
+                    return ending
+                if ending is not None and await self.store.run(self.broker.leave, ticket.id):
+                    return ending
+                lease = await self.store.run(self.broker.lease, ticket.id)
+                if lease is None and ending is not None:
+                    return ending
+                waiter.turn = loop.create_future()
+            return lease
+        finally:
+            del self._waiters[ticket.id]
+            self._changed.set()
+
+    async def divert(self, ticket_id: str) -> bool:
+        """End somebody's waiting for a start on the CPU. False when the turn has come already."""
+        waiter = self._waiters.get(ticket_id)
+        if waiter is None or not await self.store.run(self.broker.leave, ticket_id):
+            return False
+        self._end(waiter, Ending.CPU)
+        return True
+
+    def expects(self, owner: Owner) -> bool:
+        """Say whether this server's start waits here."""
+        return any(waiter.ticket.owner == owner for waiter in self._waiters.values())
+
+    async def tickets(self) -> tuple[Waiting, ...]:
+        """Return every ticket that waits, whether a start stands behind it or not yet."""
+        return await self.store.run(self.broker.waiting)
+
+    async def outlook(self, requests: Iterable[GPURequest] = ()) -> Outlook:
+        """Return the forecast for everyone, and for ``requests`` that somebody thinks of."""
+        wanted = frozenset(requests)
+        now = self.clock()
+        if self._outlook is not None:
+            at, known = self._outlook
+            if 0 <= now - at < SETTLE and wanted <= known.requests.keys():
+                return known
+            wanted |= known.requests.keys()
+        found = await self.store.run(self.broker.look, lambda state: outlook(state, wanted))
+        self._outlook = (now, found)
+        return found
+
+    # -- keeping it going --------------------------------------------------------------------
+
+    def _open(self) -> None:
+        if self._keeper is None:
+            loop = asyncio.get_running_loop()
+            self.broker.on_grants = lambda ids: loop.call_soon_threadsafe(self._granted, ids)
+            self._keeper = asyncio.ensure_future(self._keep())
+
+    def _granted(self, ids: Sequence[str]) -> None:
+        for lease_id in ids:
+            waiter = self._waiters.get(lease_id)
+            if waiter is not None:
+                self._end(waiter, None)
+        self._outlook = None
+        self._changed.set()
+
+    @staticmethod
+    def _end(waiter: _Waiter, ending: Ending | None) -> None:
+        if not waiter.turn.done():
+            waiter.turn.set_result(ending)
+
+    async def _keep(self) -> None:
+        """Tell everyone their place when it changes, and look after time itself."""
+        while True:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), TICK)
+            self._changed.clear()
+            try:
+                if self._waiters:
+                    await self._look()
+            except SQLAlchemyError as error:
+                self.log.warning("Could not look at the queue: %s", error)
+            await asyncio.sleep(SETTLE)
+
+    async def _look(self) -> None:
+        await self.store.run(self.broker.tick)
+        held = {lease.id for lease in await self.store.run(self.broker.leases)}
+        for ticket_id in held & self._waiters.keys():
+            # Another process of ours granted it.
+            self._end(self._waiters[ticket_id], None)
+        await self._sweep()
+        places = (await self.outlook()).places
+        for ticket_id, waiter in list(self._waiters.items()):
+            if ticket_id in places:
+                waiter.tell(places[ticket_id])
+
+    async def _sweep(self) -> None:
+        """End the waiting of who was not seen for longer than they may be away."""
+        now, here = self.clock(), []
+        for ticket_id, waiter in self._waiters.items():
+            if waiter.watched():
+                waiter.seen = now
+                here.append(ticket_id)
+            elif now - waiter.seen > waiter.grace:
+                self._end(waiter, Ending.UNSEEN)
+        if here and not 0 <= now - self._noted < NOTE_EVERY:
+            self._noted = now
+            await self.store.run(self.broker.seen, here)

@@ -1,0 +1,230 @@
+"""The queue on a real engine: everyone a GPU of their own, and a line that moves by itself."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import pytest
+
+from tests.engine.conftest import Room
+from tests.utils.faulty_engine import FaultyEngine
+from tests.utils.hub import Hub
+from tests.utils.wait import wait_until
+
+pytestmark = pytest.mark.engine
+
+PROFILES = [
+    {"display_name": "CPU", "slug": "cpu", "default": True},
+    {"display_name": "One GPU", "slug": "gpu", "spawner_override": {"gpus": 1}},
+    {"display_name": "Two GPUs", "slug": "two", "spawner_override": {"gpus": 2}},
+]
+#: Seconds within which a unit that came free has to be leased again.
+AT_ONCE = 1.0
+
+
+def waiting(room: Room) -> list[str]:
+    return [ticket.owner.user for ticket in room.tickets()]
+
+
+def holders(room: Room) -> dict[str, str]:
+    """Return unit → user of every lease."""
+    return {unit: lease.owner.user for lease in room.leases() for unit in lease.units}
+
+
+def ask_in_turn(room: Room, hub: Hub, users: list[str]) -> None:
+    """Let users ask for a GPU one after the other, each once the one before waits."""
+    for number, user in enumerate(users, 1):
+        assert hub.request_start(user, {"profile": "gpu"}).status_code == 202
+        wait_until(lambda number=number: len(waiting(room)) == number, timeout=20, explain=hub.tail)
+
+
+def seconds_until_served(room: Room, user: str, since: float) -> float:
+    wait_until(lambda: user in holders(room).values(), timeout=20, every=0.02)
+    return time.monotonic() - since
+
+
+def test_eight_students_get_eight_units_and_four_more_are_served_in_order(room: Room) -> None:
+    hub = room.open(gpus=8, traits={"profile_list": PROFILES})
+    users = [f"s{number:02d}" for number in range(12)]
+    hub.add(*users)
+    for user in users[:8]:
+        hub.request_start(user, {"profile": "gpu"})
+    for user in users[:8]:
+        hub.wait_ready(user)
+    assert len(holders(room)) == 8
+    seen = {room.container(user).labels["torchroom.gpus"] for user in users[:8]}
+    assert seen == set(holders(room)), "containers and leases say the same"
+
+    ask_in_turn(room, hub, users[8:])
+    assert waiting(room) == users[8:]
+    for leaver, next_one in zip(users[:4], users[8:], strict=True):
+        unit = room.container(leaver).labels["torchroom.gpus"]
+        # From when the container is gone: ending a server takes its own time.
+        hub.request_stop(leaver)
+        wait_until(
+            lambda leaver=leaver: leaver not in holders(room).values(), timeout=30, every=0.02
+        )
+        assert seconds_until_served(room, next_one, time.monotonic()) < AT_ONCE
+        hub.wait_ready(next_one)
+        assert room.container(next_one).labels["torchroom.gpus"] == unit
+    assert waiting(room) == []
+    for user in users[4:]:
+        hub.request_stop(user)
+    room.wait_nothing_left()
+
+
+def test_a_killed_hub_comes_back_with_the_same_line(room: Room) -> None:
+    hub = room.open(gpus=1, traits={"profile_list": PROFILES})
+    users = ["holder", "w1", "w2", "w3", "w4"]
+    hub.add(*users)
+    hub.start_server("holder", {"profile": "gpu"})
+    ask_in_turn(room, hub, users[1:])
+    container = room.container("holder").id
+
+    hub.kill()
+    hub.start()
+    assert waiting(room) == users[1:]
+    for user in users[1:]:
+        # The hub asks for each start again by itself.
+        wait_until(
+            lambda user=user: (hub.model(user) or {}).get("pending") == "spawn",
+            timeout=30,
+            explain=hub.tail,
+        )
+    assert waiting(room) == users[1:]
+    assert room.container("holder").id == container
+
+    for before, user in itertools.pairwise(users):
+        hub.stop_server(before)
+        hub.wait_ready(user)
+    hub.stop_server("w4")
+    room.wait_nothing_left()
+    assert waiting(room) == []
+
+
+def test_a_hub_that_is_stopped_keeps_the_line_too(room: Room) -> None:
+    hub = room.open(gpus=1, traits={"profile_list": PROFILES})
+    hub.add("holder", "w1", "w2")
+    hub.start_server("holder", {"profile": "gpu"})
+    ask_in_turn(room, hub, ["w1", "w2"])
+    hub.stop()
+    assert waiting(room) == ["w1", "w2"]
+    hub.start()
+    hub.stop_server("holder")
+    hub.wait_ready("w1")
+    assert waiting(room) == ["w2"]
+    hub.stop_server("w2")
+    wait_until(lambda: waiting(room) == [], timeout=20, explain=hub.tail)
+    hub.stop_server("w1")
+    room.wait_nothing_left()
+
+
+def test_a_container_removed_from_outside_gives_its_unit_to_the_next_at_once(room: Room) -> None:
+    # Without the engine's events nobody would look before the next poll.
+    hub = room.open(
+        gpus=1, traits={"profile_list": PROFILES}, more={"Spawner": {"poll_interval": 600}}
+    )
+    hub.add("holder", "next")
+    hub.start_server("holder", {"profile": "gpu"})
+    ask_in_turn(room, hub, ["next"])
+    room.container("holder").remove(force=True)
+    assert seconds_until_served(room, "next", time.monotonic()) < AT_ONCE
+    hub.wait_ready("next")
+    hub.wait_stopped("holder")
+    hub.stop_server("next")
+    room.wait_nothing_left()
+
+
+def test_nothing_is_released_while_the_engine_cannot_tell(room: Room, engine: FaultyEngine) -> None:
+    hub = room.open(gpus=1, traits={"profile_list": PROFILES}, engine=engine)
+    hub.add("holder", "next")
+    hub.start_server("holder", {"profile": "gpu"})
+    ask_in_turn(room, hub, ["next"])
+    rule = engine.fault(r"GET /containers/[^/]+/json", "refuse")
+    assert rule.seen.wait(10), "the hub polls every second"
+    hub.request_stop("holder")
+    rule.seen.clear()
+    assert rule.seen.wait(10), "the stop asks too"
+    assert list(holders(room).values()) == ["holder"]
+    assert waiting(room) == ["next"]
+    engine.heal()
+    hub.wait_ready("next")
+    hub.stop_server("next")
+    room.wait_nothing_left()
+
+
+def test_leaving_the_line_takes_the_ticket_away(room: Room) -> None:
+    hub = room.open(gpus=1, traits={"profile_list": PROFILES})
+    hub.add("holder", "w1", "w2")
+    hub.start_server("holder", {"profile": "gpu"})
+    ask_in_turn(room, hub, ["w1", "w2"])
+    hub.stop_server("w1")
+    wait_until(lambda: waiting(room) == ["w2"], timeout=20, explain=hub.tail)
+    hub.stop_server("holder")
+    hub.wait_ready("w2")
+    hub.stop_server("w2")
+    room.wait_nothing_left()
+
+
+def test_who_waits_reads_the_place_on_the_progress_stream(room: Room) -> None:
+    hub = room.open(gpus=1, traits={"profile_list": PROFILES})
+    hub.add("holder", "w1", "w2")
+    hub.start_server("holder", {"profile": "gpu"})
+    ask_in_turn(room, hub, ["w1", "w2"])
+    places = []
+    for event in hub.follow("w2"):
+        place = event.get("waiting")
+        if place and place["position"] not in places:
+            places.append(place["position"])
+            assert place["of"] == 2 - len(places) + 1
+            hub.stop_server("holder" if len(places) == 2 else "w1")
+    assert places == [2, 1]
+    hub.wait_ready("w2")
+    hub.stop_server("w2")
+    room.wait_nothing_left()
+
+
+def test_a_start_that_waits_goes_on_without_a_gpu_when_asked(room: Room) -> None:
+    hub = room.open(gpus=1, traits={"profile_list": PROFILES})
+    hub.add("holder", "w1")
+    hub.start_server("holder", {"profile": "gpu"})
+    ask_in_turn(room, hub, ["w1"])
+    assert hub.to_cpu("w1").status_code == 200
+    hub.wait_ready("w1")
+    assert room.container("w1").labels.get("torchroom.gpus", "") == ""
+    assert waiting(room) == []
+    assert hub.saved_options("w1") == {"profile": "cpu"}
+    assert hub.to_cpu("w1").status_code == 409
+    for user in ("holder", "w1"):
+        hub.stop_server(user)
+    room.wait_nothing_left()
+
+
+def test_a_place_nobody_looks_at_is_given_up_in_words(room: Room) -> None:
+    hub = room.open(gpus=1, traits={"profile_list": PROFILES, "queue_api_grace": 2})
+    hub.add("holder", "w1")
+    hub.start_server("holder", {"profile": "gpu"})
+    ask_in_turn(room, hub, ["w1"])
+    wait_until(lambda: hub.model("w1") is None, timeout=60, explain=hub.tail)
+    assert waiting(room) == []
+    assert "queue-unseen" in hub.log.read_text()
+    hub.stop_server("holder")
+    room.wait_nothing_left()
+
+
+def test_a_lease_that_is_over_ends_its_server_and_the_next_one_starts(room: Room) -> None:
+    profiles = [
+        PROFILES[0],
+        {"display_name": "GPU", "slug": "gpu", "spawner_override": {"gpus": 1, "lease": 5}},
+    ]
+    hub = room.open(gpus=1, traits={"profile_list": profiles})
+    hub.add("holder", "next")
+    hub.start_server("holder", {"profile": "gpu"})
+    ask_in_turn(room, hub, ["next"])
+    hub.wait_ready("next")
+    end = room.last_end("holder")
+    assert end is not None
+    assert end.why.startswith("The time for its GPU was over after")
+    hub.wait_stopped("holder")
+    room.wait_nothing_left()
