@@ -65,6 +65,10 @@ def page(hub, engine):
     yield from open_page(hub, engine, timezone_id="Asia/Shanghai")
 
 
+def next_minute(at: datetime, hours: int) -> datetime:
+    return at + timedelta(hours=hours, seconds=60 - at.second)
+
+
 def place(position: int, of: int, minutes: float | None = 12, **more):
     """Return what a start's event carries while it waits; the estimate is from now."""
     at = None
@@ -75,7 +79,8 @@ def place(position: int, of: int, minutes: float | None = 12, **more):
         "position": position,
         "of": of,
         "at": at and at.isoformat(timespec="seconds"),
-        "basis": f"2 leases end before {at:%H:%M}." if at else "",
+        # As the forecast says it: the next full minute, by the clock of a room in Tokyo.
+        "basis": f"2 leases end before {next_minute(at, 9):%H:%M}." if at else "",
         "cpu": True,
         **more,
     }
@@ -137,7 +142,7 @@ def test_the_estimate_has_its_reason_and_the_readers_own_time(hub, page) -> None
     stand_in_line(page, hub, "timer", script)
     at = datetime.fromisoformat(script["waiting"]["at"]) + timedelta(hours=8)
     assert page.text_content("#estimate") == f"about 12 min, at {at:%H:%M}."
-    assert text(page, "#basis") == f"2 leases end before {at:%H:%M}."
+    assert text(page, "#basis") == f"2 leases end before {next_minute(at, 0):%H:%M}."
     assert text(page, ".line").count("{") == 0
     hub.script(place(2, 5, -1))
     says(page, "#estimate", "Any moment now.")
@@ -148,9 +153,9 @@ def test_everything_is_said_in_chinese(hub, engine) -> None:
         script = place(2, 5, 12, holding=4)
         stand_in_line(page, hub, "chinese", script)
         at = datetime.fromisoformat(script["waiting"]["at"])
-        assert text(page, "#place") == "您排在第 2 位，共 5 人排队"  # noqa: RUF001
+        assert text(page, "#place") == "您排在第 2 位，共 5 人"  # noqa: RUF001
         assert text(page, "#estimate") == f"约 12 分钟，预计 {at:%H:%M}。"  # noqa: RUF001
-        assert text(page, "#basis") == f"{at:%H:%M} 之前有 2 个租用到期。"
+        assert text(page, "#basis") == f"{next_minute(at, 0):%H:%M} 之前有 2 个租用到期。"
         assert text(page, "#counts") == "排队人数：5 · 在用 GPU：4"  # noqa: RUF001
         assert text(page, "#cancel") == "退出排队"
 
