@@ -20,7 +20,7 @@ from room.gpus.seats import Sharing, split
 from room.gpus.use import Use
 from room.models import Inventory, Owner
 
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 #: Seconds between two snapshots.
 EVERY = 2.0
@@ -65,6 +65,7 @@ class Sampler:
         cgroup: Callable[[int], str] = cgroup_of,
         now: Callable[[], datetime] = _now,
         clock: Callable[[], float] = time.monotonic,
+        log: logging.Logger = LOG,
     ) -> None:
         self._source = source
         self._known = known
@@ -73,6 +74,7 @@ class Sampler:
         self._cgroup = cgroup
         self._now = now
         self._clock = clock
+        self._log = log
         self._taken: tuple[float, Snapshot] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
@@ -130,7 +132,6 @@ class Sampler:
         while not self._stop.is_set():
             try:
                 self.sample()
-            except Exception:
-                # Whatever it was, the next look may be better; until then the last one grows old.
-                log.exception("No snapshot could be taken")
+            except Exception:  # noqa: BLE001 - it is logged, and the last look grows old
+                self._log.exception("No snapshot could be taken")
             self._stop.wait(EVERY)

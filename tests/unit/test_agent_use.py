@@ -27,6 +27,7 @@ from room.gpus.seats import Sharing
 from room.gpus.use import ServerUse, Use
 from room.models import Owner
 from tests.utils.fake_nvml import Device, FakeNvml, NVMLError, parted
+from tests.utils.wait import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 ONE, TWO = "a" * 64, "b" * 64
@@ -189,6 +190,23 @@ def test_an_old_snapshot_is_not_believed(age: float, health: str) -> None:
     assert [unit.health for unit in found.inventory.units] == [health]
     assert bool(found.use.servers) == (health == "ok")
     assert ("has not answered" in found.inventory.units[0].why) == (health == "unknown")
+
+
+def test_the_thread_survives_a_look_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.snapshot.EVERY", 0.0)
+    asked = 0
+
+    def servers() -> Mapping[str, Owner]:
+        nonlocal asked
+        asked += 1
+        if asked < 3:
+            raise RuntimeError("nobody foresaw this")
+        return SERVERS
+
+    sampler_ = looks(FakeNvml([Device("GPU-a", processes=[(1, 300)])]), servers=servers)
+    sampler_.start()
+    wait_until(lambda: sampler_.latest().use.servers, timeout=10)
+    sampler_.stop()
 
 
 def test_use_survives_its_own_json() -> None:
