@@ -194,7 +194,17 @@ def _shown(value: Any, key: str) -> Any:
 
 
 #: Keys whose bytes and seconds are easier to read with a unit.
-_SIZES = {"memory", "shm", "log_size", "mem_limit", "shm_size"}
+_SIZES = {"memory", "shm", "log_size", "mem_limit", "shm_size", "gpu_memory"}
+_DURATIONS = {
+    "boot_timeout",
+    "lease",
+    "max_session",
+    "half_life",
+    "max_wait",
+    "grace",
+    "api_grace",
+    "give_up",
+}
 
 
 def _number(value: Any, key: str) -> Any:
@@ -202,7 +212,9 @@ def _number(value: Any, key: str) -> Any:
 
     if key in _SIZES and isinstance(value, int):
         return format_size(value)
-    if key == "boot_timeout":
+    if key == "lease" and not value:
+        return "none"
+    if key in _DURATIONS:
         return format_duration(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 

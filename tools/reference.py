@@ -25,6 +25,7 @@ from room.settings import (
     Login,
     Mirrors,
     OAuth,
+    Queue,
     Seats,
     Settings,
 )
@@ -173,8 +174,8 @@ def _plain(value: Any) -> Any:
 def _default(field: FieldInfo) -> Any:
     if kind(field) == "size":
         return format_size(field.default)
-    if kind(field) == "duration":
-        return format_duration(field.default)
+    if kind(field).startswith("duration"):
+        return format_duration(field.default) if field.default else "none"
     value = _plain(field.default)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -202,6 +203,7 @@ TITLES: dict[type[BaseModel], str] = {
     Mirrors: "mirrors",
     GPUs: "gpus",
     Seats: "gpus.seats",
+    Queue: "gpus.queue",
 }
 
 #: The function that checks a value → what kind of value it is.

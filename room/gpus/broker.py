@@ -264,6 +264,7 @@ class Broker:
     def look(self, at: Callable[[State], T]) -> T:
         """Return what ``at`` reads from the order as it is now; it must change nothing."""
         with self._decision() as work:
+            work.apply(Ticked(work.now))
             return at(work.state)
 
     # -- one decision ------------------------------------------------------------------------

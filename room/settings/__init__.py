@@ -22,6 +22,7 @@ from room.settings.schema import (
     Login,
     Mirrors,
     OAuth,
+    Queue,
     Seats,
     Settings,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "OAuth",
     "Problem",
     "Profile",
+    "Queue",
     "Seats",
     "Settings",
     "SettingsError",

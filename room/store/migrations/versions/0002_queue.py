@@ -82,8 +82,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("audit", "unit_marks", "queue", "usage", "tickets"):
         op.drop_table(table)
-    with op.batch_alter_table("server_exits") as exits:
-        exits.drop_column("why")
-    with op.batch_alter_table("leases") as leases:
-        leases.drop_column("ready_at")
-        leases.drop_column("ends_at")
+    # Not in a batch: on SQLite that makes the table anew, and dropping the old one would take the
+    # units of every lease with it.
+    op.drop_column("server_exits", "why")
+    op.drop_column("leases", "ready_at")
+    op.drop_column("leases", "ends_at")
