@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from bench import class_start, harness, report
+from bench import class_start, harness, queue, report
 from cli.errors import Problem
 
 #: Load above which someone else is at work on this machine.
@@ -16,6 +16,7 @@ BUSY = 0.5
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=(queue.NAME, class_start.NAME), help="only this")
     parser.add_argument("--singles", type=int, default=7, help="single starts of each (7)")
     parser.add_argument("--storms", type=int, default=3, help="starts of a whole class (3)")
     parser.add_argument("--students", type=int, default=20, help="size of the class (20)")
@@ -28,6 +29,14 @@ def main() -> int:
     load = os.getloadavg()[0]
     if load > BUSY:
         say(f"this machine is at work already (load {load:.1f}): the figures will be worse for it")
+    if options.name in (None, queue.NAME):
+        try:
+            say(f"wrote {harness.write(queue.NAME, queue.measure(say))}")
+        except FileNotFoundError as missing:
+            print(missing, file=sys.stderr)
+            return 1
+    if options.name == queue.NAME:
+        return 0
     from engine import images
     from room.settings import Settings
 
