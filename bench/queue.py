@@ -150,9 +150,7 @@ def _rows(
         row("1 - Jain's index of the backlogged", "", lambda o: 1 - o.jain, 0.02),
         row("hours in which all of them were backlogged", "h", lambda o: o.backlogged / HOUR),
         row("utilisation lost of the bound", "", lambda o: 1 - o.utilisation / most, 0.01),
-        row(
-            "p95 wait of who uses little", "s", lambda o: o.p(0.95, light), fifo.p(0.95, light) / 5
-        ),
+        row("p95 wait of who uses little", "s", lambda o: o.p(0.95, light), fifth),
         row("p50 wait", "s", lambda o: o.p(0.5, everyone)),
         row("p95 wait", "s", lambda o: o.p(0.95, everyone)),
         row("longest wait", "s", lambda o: o.p(1.0, everyone)),
