@@ -12,7 +12,7 @@ from tests.utils.chromium import chromium
 pytestmark = pytest.mark.browser
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts" / "pages"
-TAKEN = "All 2 GPUs are taken, and this profile needs 1."
+TAKEN = "This profile needs 4 GPUs and this room has 2."
 
 
 @pytest.fixture(scope="module")

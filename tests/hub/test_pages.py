@@ -39,18 +39,18 @@ def start(browser: Browser, path: str = "/hub/spawn", **choice: str):
 
 def test_a_refused_start_says_why_on_the_start_page(hub, someone) -> None:
     browser = someone("refused")
-    hub.script({"refuse": "All 2 GPUs are taken, and this profile needs 1."})
+    hub.script({"refuse": "This profile needs 4 GPUs and this room has 2."})
     answer = start(browser)
     text = text_of(answer)
-    assert "All 2 GPUs are taken, and this profile needs 1." in text
+    assert "This profile needs 4 GPUs and this room has 2." in text
     assert "What would you like to start?" in text, "and lets choose again"
     assert not CODE.search(text), text
 
 
 def test_a_refusal_is_said_in_the_readers_language(hub, someone) -> None:
     browser = someone("refused-zh", "zh-CN")
-    hub.script({"refuse": "All 2 GPUs are taken, and this profile needs 1."})
-    assert "全部 2 个 GPU 都已被占用，而此配置需要 1 个。" in text_of(start(browser))  # noqa: RUF001
+    hub.script({"refuse": "This profile needs 4 GPUs and this room has 2."})
+    assert "此配置需要 4 个 GPU，而这里共有 2 个。" in text_of(start(browser))  # noqa: RUF001
 
 
 def failed_page(hub, browser: Browser, path: str = "/hub/spawn"):

@@ -194,7 +194,7 @@ def test_the_cpu_instead_goes_on_in_place(hub, page) -> None:
 
 
 def test_a_switch_that_is_refused_says_why_and_waits_on(hub, page) -> None:
-    why = "All 2 GPUs are taken, and this profile needs 1."
+    why = "This profile needs 4 GPUs and this room has 2."
     stand_in_line(page, hub, "refused", {**place(2, 5), "no_cpu": why})
     page.click("#to-cpu")
     says(page, "#line-problem", why)
