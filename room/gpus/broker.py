@@ -342,6 +342,8 @@ class _Work:
         self.apply(Released(self.now, lease_id, again))
         if again is None:
             ledger.save_usage(self.connection, self.state, ticket.user, ticket.group)
+        else:
+            ledger.save_unserved(self.connection, self.state, ticket.user)
 
     def forget(self, ticket: Ticket) -> None:
         ledger.delete_ticket(self.connection, ticket.id)

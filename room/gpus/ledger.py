@@ -55,12 +55,12 @@ def load(connection: Connection, policy: Policy) -> State:
     used = {}
     for row in connection.execute(select(usage)):
         used[row.user, row.class_name] = int(row.settled)
-        recent.setdefault(row.user, []).extend(
-            seconds(at) for at in (row.last_grant, row.grant_before) if at is not None
-        )
+        times = [seconds(at) for at in (row.last_grant, row.grant_before) if at is not None]
+        # Only the class of the latest grant has both of the latest two.
+        recent[row.user] = max(times, recent.get(row.user, []))
     state.settle(used)
     for user, times in recent.items():
-        for at in sorted(times)[-2:]:
+        for at in reversed(times):
             state.note_served(user, at)
     rows = {row.id: row for row in connection.execute(select(tickets))}
     for grant in _grants(connection, rows):
@@ -172,14 +172,22 @@ def delete_lease(connection: Connection, lease_id: str) -> None:
     connection.execute(delete(leases).where(leases.c.id == lease_id))
 
 
-def save_usage(connection: Connection, state: State, user: str, group: str) -> None:
-    """Write what one user has used in one class, and when they were served."""
+def _served(state: State, user: str) -> dict[str, datetime | None]:
     last, before = state.recent.get(user, (-NEVER, -NEVER))
-    values = {
-        "settled": str(state.account(user, group).settled),
+    return {
         "last_grant": None if last == -NEVER else moment(last),
         "grant_before": None if before == -NEVER else moment(before),
     }
+
+
+def save_unserved(connection: Connection, state: State, user: str) -> None:
+    """Write when a user was served, in all their classes, after a grant that served nobody."""
+    connection.execute(update(usage).where(usage.c.user == user).values(**_served(state, user)))
+
+
+def save_usage(connection: Connection, state: State, user: str, group: str) -> None:
+    """Write what one user has used in one class, and when they were served."""
+    values = {"settled": str(state.account(user, group).settled), **_served(state, user)}
     mine = (usage.c.user == user) & (usage.c.class_name == group)
     if not connection.execute(update(usage).where(mine).values(**values)).rowcount:
         connection.execute(insert(usage).values(user=user, class_name=group, **values))

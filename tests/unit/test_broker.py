@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from sqlalchemy import event, select
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import event, select, text
 
 from room.gpus import ledger
 from room.gpus.broker import Broker
@@ -21,7 +21,8 @@ from room.gpus.placement import refuse
 from room.gpus.requests import GPURequest
 from room.models import GPUUnit, Inventory, Lease, Owner, Reject
 from room.store import Store
-from room.store.migrate import upgrade
+from room.store.metadata import metadata
+from room.store.migrate import _config, upgrade
 from room.store.tables import audit
 
 ALICE, BOB = Owner("alice"), Owner("bob")
@@ -248,111 +249,39 @@ def test_a_decision_that_fails_half_way_leaves_nothing_and_the_next_one_is_right
     assert granted(broker.submit(BOB, ONE)).owner == BOB
 
 
-class Leases(RuleBasedStateMachine):
-    """Invariant 1 under any order of calls by two brokers, crashes, and a changing inventory."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.store = Store("sqlite://")
-        # One connection: an in-memory database is gone with it.
-        upgrade(self.store)
-        self.clock, self.size, self.armed = Clock(), 3, -1
-        self.brokers = [self.fresh(), self.fresh()]
-        event.listen(self.store.engine, "before_cursor_execute", self._crash)
-
-    def fresh(self) -> Broker:
-        made = Broker(self.store, Policy(max_wait=600.0), now=self.clock)
-        made.survey(simulated(self.size))
-        return made
-
-    def _crash(self, *_arguments: object) -> None:
-        self.armed -= 1
-        if self.armed == 0:
-            raise RuntimeError("crash")
-
-    def act(self, which: int, steps: int, call) -> None:  # type: ignore[no-untyped-def]
-        """Call one of the brokers; the process may crash before any of its statements."""
-        self.armed = steps
-        try:
-            call(self.brokers[which])
-        except RuntimeError:
-            self.brokers[which] = self.fresh_after_crash()
-        self.armed = -1
-
-    def fresh_after_crash(self) -> Broker:
-        self.armed = -1
-        return self.fresh()
-
-    broker = st.integers(0, 1)
-    crash = st.integers(-1, 12)
-
-    @rule(which=broker, steps=crash, user=st.sampled_from("abcdef"), count=st.integers(1, 2),
-          lease=st.sampled_from([None, 300.0]))  # fmt: skip
-    def ask(self, which: int, steps: int, user: str, count: int, lease: float | None) -> None:
-        self.act(
-            which, steps,
-            lambda b: b.submit(Owner(user), GPURequest(count), groups=[(user > "c" and "x") or "y"],
-                               lease_seconds=lease, cap=2),
-        )  # fmt: skip
-
-    @rule(which=broker, steps=crash, number=st.integers(0, 9), how=st.sampled_from("rql"))
-    def end(self, which: int, steps: int, number: int, how: str) -> None:
-        leases, tickets = self.brokers[which].leases(), self.brokers[which].waiting()
-        if how == "l" and tickets:
-            ticket = tickets[number % len(tickets)].ticket.id
-            self.act(which, steps, lambda b: b.leave(ticket))
-        elif how == "r" and leases:
-            self.act(which, steps, lambda b: b.release(leases[number % len(leases)].id))
-        elif how == "q" and leases:
-            lease = leases[number % len(leases)].id
-            self.act(which, steps, lambda b: b.requeue(lease, blame_units=True))
-
-    @rule(seconds=st.sampled_from([-7200.0, 1.0, 400.0, 90 * 86400.0]))
-    def jump(self, seconds: float) -> None:
-        self.clock.now += seconds
-
-    @rule(size=st.integers(0, 4))
-    def cards(self, size: int) -> None:
-        self.size = size
-        for broker in self.brokers:
-            broker.survey(simulated(size))
-
-    @invariant()
-    def nothing_is_held_twice(self) -> None:
-        leases = self.brokers[0].leases()
-        units = [unit for lease in leases for unit in lease.units]
-        assert len(units) == len(set(units))
-        held: dict[str, int] = {}
-        for lease in leases:
-            held[lease.owner.user] = held.get(lease.owner.user, 0) + len(lease.units)
-        assert max(held.values(), default=0) <= 2
-        waiting = {each.ticket.owner for each in self.brokers[1].waiting()}
-        assert not waiting & {lease.owner for lease in leases}
-
-    @invariant()
-    def memory_and_database_agree(self) -> None:
-        for broker in self.brokers:
-            seen = broker.look(lambda s: (set(s.tickets), set(s.leases), dict(s.lease_of)))
-            leases = broker.leases()
-            assert seen[0] == {each.ticket.id for each in broker.waiting()}
-            assert seen[1] == {lease.id for lease in leases}
-            assert seen[2] == {unit: lease.id for lease in leases for unit in lease.units}
-
-    def teardown(self) -> None:
-        """Everyone who waits is served once the others leave and there are cards."""
-        self.armed = -1
-        self.cards(4)
-        broker = self.brokers[0]
-        for _ in range(30):
-            if not broker.waiting():
-                break
-            for lease in broker.leases():
-                broker.release(lease.id)
-        assert broker.waiting() == ()
-        self.store.close()
+def test_a_look_sees_what_was_used_until_now_as_a_new_process_does(store: Store) -> None:
+    clock = Clock()
+    broker = broker_with(store, 1, clock)
+    granted(broker.submit(ALICE, ONE, groups=["dl"]))
+    clock.now += 100.0
+    used = [
+        each.look(lambda state: state.used("alice", "dl"))
+        for each in (broker, broker_with(store, 1, clock))
+    ]
+    assert used[0] == used[1] == pytest.approx(100.0, rel=1e-2)
 
 
-Leases.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-)
-TestLeases = Leases.TestCase
+def test_the_migrations_make_the_tables_that_the_code_knows(store: Store) -> None:
+    with store.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_queue_s_migration_goes_back_and_forth_with_rows_in_it(store: Store) -> None:
+    broker = broker_with(store, 1)
+    lease = granted(broker.submit(ALICE, ONE, lease_seconds=600.0))
+    assert isinstance(broker.submit(BOB, ONE), Ticket)
+    broker.mark(simulated_uuid(0), "drained", "fan", "teacher")
+
+    command.downgrade(_config(store), "0001")
+    with store.read() as connection:
+        rows = connection.execute(text("SELECT * FROM leases")).mappings().all()
+    assert [row["id"] for row in rows] == [lease.id]
+    assert "ends_at" not in rows[0]
+
+    upgrade(store)
+    found = broker_with(store, 1)
+    assert [(each.id, each.units) for each in found.leases()] == [(lease.id, lease.units)]
+    assert found.leases()[0].ready_at is not None, "its server runs already"
+    assert found.waiting() == ()
+    assert found.release(lease.id)

@@ -1,0 +1,339 @@
+"""What may happen to two hubs' brokers on one database, and to containers beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from room.gpus import ledger
+from room.gpus.broker import Broker
+from room.gpus.events import Policy, Ticket
+from room.gpus.inventory import simulated
+from room.gpus.reconcile import Container, repairs
+from room.gpus.requests import GPURequest
+from room.gpus.state import State
+from room.models import GPUUnit, Inventory, Lease, Owner, Reject
+from room.store import Store
+
+POLICY = Policy(half_life=1000.0, max_wait=600.0, weights={"dl": 3.0})
+UNITS = (
+    *simulated(4).units,
+    *(GPUUnit(f"S/{n}", 9, "T4", 8_000, kind="seat", parent="S") for n in (1, 2)),
+)
+IDS = [unit.uuid for unit in UNITS]
+REQUESTS = (GPURequest(), GPURequest(2), GPURequest(3), GPURequest(kind="seat"))
+CAPS = {"ann": None, "bob": 3, "cy": 2, "dee": 1}
+
+
+class CrashError(Exception):
+    """The process ends here."""
+
+
+class Faults:
+    """Ends a process before or after any statement of its store, or around its COMMIT."""
+
+    def __init__(self, store: Store) -> None:
+        self.left = 0
+        dialect: Any = store.engine.dialect
+        for name in ("do_execute", "do_executemany", "do_commit"):
+            self._wrap(dialect, name)
+
+    def _wrap(self, dialect: Any, name: str) -> None:
+        really = getattr(dialect, name)
+
+        def wrapped(*arguments: Any, **named: Any) -> None:
+            self._step()
+            really(*arguments, **named)
+            self._step()
+
+        setattr(dialect, name, wrapped)
+
+    def _step(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise CrashError
+
+
+class Brokers(RuleBasedStateMachine):
+    """Two brokers with a store each. Subclasses open the stores on one migrated database."""
+
+    def open_stores(self) -> tuple[Store, Store]:
+        raise NotImplementedError
+
+    @initialize()
+    def begin(self) -> None:
+        self.now = 1_800_000_000.0
+        self.stores = self.open_stores()
+        self.faults = [Faults(store) for store in self.stores]
+        self.units: tuple[GPUUnit, ...] = UNITS
+        #: By lease. Those in ``stubborn`` do not go when they are told to.
+        self.containers: dict[str, Container] = {}
+        self.stubborn: set[str] = set()
+        #: Servers whose start a living process looks after, and that process.
+        self.starting: dict[Owner, int] = {}
+        self.brokers = [self.fresh(0), self.fresh(1)]
+
+    def fresh(self, which: int) -> Broker:
+        made = Broker(self.stores[which], POLICY, now=lambda: self.now)
+        made.survey(Inventory(self.units))
+        return made
+
+    def restart(self, which: int) -> None:
+        self.starting = {owner: by for owner, by in self.starting.items() if by != which}
+        self.brokers[which] = self.fresh(which)
+
+    def act(self, which: int, crash: int, call: Callable[[Broker], Any]) -> Any:
+        """Call a broker, whose process may end at the ``crash``-th step of it; 0: it does not."""
+        self.faults[which].left = crash
+        try:
+            return call(self.brokers[which])
+        except CrashError:
+            self.faults[which].left = 0
+            self.restart(which)
+            return None
+        finally:
+            self.faults[which].left = 0
+
+    def some_lease(self, data: st.DataObject) -> Lease | None:
+        found = sorted(self.brokers[0].leases(), key=lambda lease: lease.id)
+        return data.draw(st.sampled_from(found)) if found else None
+
+    # -- what happens ------------------------------------------------------------------------
+
+    which = st.integers(0, 1)
+    crash = st.one_of(st.just(0), st.integers(1, 30))
+
+    @rule(
+        which=which,
+        crash=crash,
+        user=st.sampled_from(sorted(CAPS)),
+        server=st.sampled_from(("", "b")),
+        request=st.sampled_from(REQUESTS),
+        groups=st.sampled_from(((), ("dl",), ("dl", "ml"))),
+        lease=st.sampled_from((None, 300.0)),
+    )
+    def ask(
+        self,
+        which: int,
+        crash: int,
+        user: str,
+        server: str,
+        request: GPURequest,
+        groups: tuple[str, ...],
+        lease: float | None,
+    ) -> None:
+        owner = Owner(user, server)
+        if owner in self.starting:
+            return
+        found = self.act(
+            which,
+            crash,
+            lambda broker: broker.submit(
+                owner, request, groups=groups, lease_seconds=lease, cap=CAPS[user]
+            ),
+        )
+        if isinstance(found, (Lease, Ticket)):
+            self.starting[owner] = which
+        elif isinstance(found, Reject):
+            told = {"gpu-none", "gpu-too-many", "gpu-cap", "gpu-still-held"}
+            assert found.reason in told
+            assert found.message
+
+    @rule(which=which, crash=crash, data=st.data())
+    def start(self, which: int, crash: int, data: st.DataObject) -> None:
+        lease = self.some_lease(data)
+        if lease is None or lease.id in self.containers or lease.owner not in self.starting:
+            return
+        made = datetime.fromtimestamp(self.now, timezone.utc)
+        container = Container(lease.id, lease.owner, lease.id, lease.units, made)
+        busy = {unit for other in self.containers.values() for unit in other.units}
+        assert not busy & set(lease.units), "two containers have one unit"
+        self.containers[lease.id] = container
+        self.act(which, crash, lambda broker: broker.ready(lease.id))
+        self.starting.pop(lease.owner, None)
+
+    @rule(which=which, crash=crash, blame=st.booleans(), data=st.data())
+    def fail_to_start(self, which: int, crash: int, blame: bool, data: st.DataObject) -> None:
+        lease = self.some_lease(data)
+        if lease is None or lease.id in self.containers or lease.owner not in self.starting:
+            return
+        if blame:
+            self.act(which, crash, lambda broker: broker.failed_on(lease.units, "no device"))
+        self.act(which, crash, lambda broker: broker.requeue(lease.id, blame_units=blame))
+
+    @rule(which=which, crash=crash, data=st.data())
+    def stop(self, which: int, crash: int, data: st.DataObject) -> None:
+        lease = self.some_lease(data)
+        if lease is None or lease.id in self.stubborn or lease.owner in self.starting:
+            return
+        self.containers.pop(lease.id, None)
+        self.act(which, crash, lambda broker: broker.release(lease.id))
+
+    @rule(which=which, crash=crash, data=st.data())
+    def leave(self, which: int, crash: int, data: st.DataObject) -> None:
+        waiting = self.brokers[which].waiting()
+        if waiting:
+            ticket = data.draw(st.sampled_from(waiting)).ticket
+            if self.act(which, crash, lambda broker: broker.leave(ticket.id)):
+                self.starting.pop(ticket.owner, None)
+
+    @rule(which=which, crash=crash, data=st.data(), longer=st.sampled_from((-50.0, 500.0)))
+    def extend(self, which: int, crash: int, data: st.DataObject, longer: float) -> None:
+        lease = self.some_lease(data)
+        if lease is not None:
+            self.act(which, crash, lambda broker: broker.extend(lease.id, self.now + longer))
+
+    @precondition(lambda self: self.containers)
+    @rule(data=st.data(), refuses=st.booleans())
+    def container_vanishes_or_refuses(self, data: st.DataObject, refuses: bool) -> None:
+        lease_id = data.draw(st.sampled_from(sorted(self.containers)))
+        if refuses:
+            self.stubborn.add(lease_id)
+        else:
+            del self.containers[lease_id]
+            self.stubborn.discard(lease_id)
+
+    @rule(seconds=st.sampled_from((1.0, 50.0, 700.0, -3600.0, 90 * 86_400.0)))
+    def time_jumps(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(which=which, crash=crash)
+    def tick(self, which: int, crash: int) -> None:
+        self.act(which, crash, lambda broker: broker.tick())
+
+    @rule(which=which)
+    def process_restarts(self, which: int) -> None:
+        self.restart(which)
+
+    @rule(
+        lost=st.sets(st.sampled_from(IDS), max_size=3),
+        ill=st.sets(st.sampled_from(IDS), max_size=3),
+    )
+    def units_change(self, lost: set[str], ill: set[str]) -> None:
+        self.see(
+            tuple(
+                replace(unit, health="unknown") if unit.uuid in ill else unit
+                for unit in UNITS
+                if unit.uuid not in lost
+            )
+        )
+
+    def see(self, units: tuple[GPUUnit, ...]) -> None:
+        self.units = units
+        for broker in self.brokers:
+            broker.survey(Inventory(units))
+
+    @rule(
+        which=which,
+        crash=crash,
+        unit=st.sampled_from([*IDS, "S"]),
+        mark=st.sampled_from(("drained", "quarantined", "")),
+    )
+    def mark(self, which: int, crash: int, unit: str, mark: str) -> None:
+        self.act(which, crash, lambda broker: broker.mark(unit, mark, "why", "teacher"))
+
+    @rule(which=which, crash=crash)
+    def reconcile(self, which: int, crash: int) -> None:
+        served = {container.owner for container in self.containers.values()}
+        rows = self.brokers[which].leases()
+        found = repairs(rows, self.containers.values(), served, self.starting.keys())
+        for lease in found.release:
+            self.act(which, crash, lambda broker, id_=lease.id: broker.release(id_))
+        for lease in found.adopt:
+            self.act(which, crash, lambda broker, each=lease: broker.adopt(each))
+        if not crash:
+            for lease in self.brokers[which].leases():
+                fresh = lease.id not in {row.id for row in rows}
+                assert lease.id in self.containers or lease.owner in self.starting or fresh
+
+    @precondition(lambda self: self.containers)
+    @rule(which=which, data=st.data())
+    def database_is_of_before_a_grant(self, which: int, data: st.DataObject) -> None:
+        container = self.containers[data.draw(st.sampled_from(sorted(self.containers)))]
+        broker = self.brokers[which]
+        moving = container.owner in self.starting
+        if broker.waiting() or moving or broker.lease(container.id) is None:
+            return
+        broker.release(container.id)
+        self._mend(which)
+        adopted = broker.lease(container.id)
+        assert adopted is not None
+        assert adopted.units == container.units
+
+    def _mend(self, which: int) -> None:
+        served = {container.owner for container in self.containers.values()}
+        rows = self.brokers[which].leases()
+        for lease in repairs(rows, self.containers.values(), served, self.starting.keys()).adopt:
+            self.brokers[which].adopt(lease)
+
+    # -- what always holds -------------------------------------------------------------------
+
+    @invariant()
+    def no_unit_has_two_leases_and_no_server_either(self) -> None:
+        leases = self.brokers[0].leases()
+        units = [unit for lease in leases for unit in lease.units]
+        assert len(units) == len(set(units))
+        owners = [lease.owner for lease in leases]
+        owners += [each.ticket.owner for each in self.brokers[1].waiting()]
+        assert len(owners) == len(set(owners))
+        assert all(lease.units and lease.owner.user for lease in leases)
+
+    @invariant()
+    def caps_are_kept(self) -> None:
+        held: dict[str, int] = {}
+        for lease in self.brokers[0].leases():
+            held[lease.owner.user] = held.get(lease.owner.user, 0) + len(lease.units)
+        assert all(CAPS[user] is None or units <= CAPS[user] for user, units in held.items())
+
+    @invariant()
+    def memory_and_database_agree(self) -> None:
+        for broker, store in zip(self.brokers, self.stores, strict=True):
+            memory = broker.look(_facts)
+            with store.read() as connection:
+                assert memory == _facts(ledger.load(connection, POLICY))
+
+    def teardown(self) -> None:
+        """Nothing goes wrong any more: everyone who waits is served as the others leave."""
+        if not hasattr(self, "brokers"):
+            return
+        try:
+            self.drain()
+        finally:
+            for store in self.stores:
+                store.close()
+
+    def drain(self) -> None:
+        broker = self.brokers[0]
+        for unit in [*IDS, "S"]:
+            broker.mark(unit, "", "", "teacher")
+        self.see(UNITS)
+        waiting = {each.ticket.id for each in broker.waiting()}
+        for _turn in range(len(waiting) + 1):
+            leases = broker.leases()
+            waiting -= {lease.id for lease in leases}
+            for lease in leases:
+                broker.release(lease.id)
+        assert not waiting
+        assert broker.waiting() == ()
+
+
+def _facts(state: State) -> Any:
+    """What two states have to agree on; accounts that were never used do not count."""
+    return (
+        state.tickets,
+        state.leases,
+        state.lease_of,
+        state.held,
+        {user: times for user, times in state.recent.items() if times[0] > -float("inf")},
+        {
+            key: (account.settled, account.units, account.opened)
+            for key, account in state.users.items()
+            if account.settled or account.units
+        },
+        state.clock.ref,
+    )
