@@ -19,7 +19,13 @@ from room.settings import Settings
 #: As many as the tests of the queue ask for.
 SIMULATED_GPUS = 8
 #: Program → the Debian package that has it.
-PROGRAMS = {"chromium": "chromium", "zsh": "zsh", "fish": "fish"}
+PROGRAMS = {
+    "chromium": "chromium",
+    "zsh": "zsh",
+    "fish": "fish",
+    # The server itself is on nobody's PATH.
+    "pg_createcluster": "postgresql",
+}
 
 
 def main() -> None:

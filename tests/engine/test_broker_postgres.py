@@ -1,0 +1,89 @@
+"""Two brokers on one PostgreSQL server of Debian's packages: the unit tests' machine."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from room.store import Store
+from room.store.migrate import upgrade
+from tests.unit.broker_machine import Brokers
+from tests.utils.hub import free_port
+from tests.utils.wait import wait_until
+
+#: PostgreSQL refuses to run as root; its package makes this user.
+USER = "postgres"
+
+
+def programs() -> Path:
+    """Return where Debian has the server's programs, of the newest version."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[4]))
+    assert found, "PostgreSQL is missing: python -m tests.prepare installs it"
+    return found[-1].parent
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Run a server of its own on a free port; yield the URL of its database."""
+    as_user = {"user": USER} if os.geteuid() == 0 else {}
+    directory = Path(tempfile.mkdtemp(prefix="postgres-"))
+    if as_user:
+        os.chown(directory, pwd.getpwnam(USER).pw_uid, -1)
+    data, port = directory / "data", free_port()
+    init = [programs() / "initdb", "--username=room", "--auth=trust", "--pgdata", data]
+    subprocess.run(init, check=True, capture_output=True, cwd=directory, **as_user)
+    start = [programs() / "postgres", "-D", data, "-k", directory, "-p", str(port)]
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(start, stdout=log, stderr=log, cwd=directory, **as_user)
+    url = f"postgresql+psycopg://room@127.0.0.1:{port}/postgres"
+    try:
+        wait_until(lambda: answers(url), timeout=30)
+        yield url
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+        shutil.rmtree(directory)
+
+
+def answers(url: str) -> bool:
+    engine = create_engine(url)
+    try:
+        with engine.connect():
+            return True
+    except OperationalError:
+        return False
+    finally:
+        engine.dispose()
+
+
+def test_whatever_happens_on_postgresql(server: str) -> None:
+    class OnPostgreSQL(Brokers):
+        def open_stores(self) -> tuple[Store, Store]:
+            stores = Store(server), Store(server)
+            with stores[0].engine.begin() as connection:
+                connection.execute(text("DROP SCHEMA public CASCADE"))
+                connection.execute(text("CREATE SCHEMA public"))
+            upgrade(stores[0])
+            return stores
+
+    run_state_machine_as_test(
+        OnPostgreSQL,
+        settings=settings(
+            max_examples=int(os.environ.get("ROOM_TEST_EXAMPLES", "10")),
+            stateful_step_count=int(os.environ.get("ROOM_TEST_STEPS", "25")),
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
