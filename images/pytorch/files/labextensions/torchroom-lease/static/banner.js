@@ -26,6 +26,7 @@ class Banner {
     this.opened = false;
     this.hidden = ""; // the stage whose bar was hidden
     this.warned = ""; // what the last warning was of
+    this.toast = ""; // and its notification, which goes when it is true no more
     this.asking = null;
     this.seen = new Seen(this.settings.baseUrl);
     const prefix = lab.PageConfig.getOption("hubPrefix");
@@ -68,6 +69,10 @@ class Banner {
     const next = leaseOf(told, now);
     // Once the end was seen its message stays, also when the hub has let go of the lease.
     const ended = this.lease && view(this.lease, now, this.words).stage === "ended";
+    if (next?.shown.getTime() !== this.lease?.shown.getTime() && (next || !ended)) {
+      this.hidden = "";
+      this.dismiss();
+    }
     if (next || !ended) this.lease = next;
     for (const notice of unseen(told.notices, this.seen.ids())) {
       this.seen.add(notice.id);
@@ -94,7 +99,13 @@ class Banner {
       ? [{ label: shown.longer, displayType: "accent", callback: () => void this.extend() }]
       : [];
     const autoClose = shown.stage === "five" ? false : 20_000;
-    this.lab.Notification.warning(shown.sentence, { autoClose, actions });
+    this.dismiss();
+    this.toast = this.lab.Notification.warning(shown.sentence, { autoClose, actions });
+  }
+
+  dismiss() {
+    if (this.toast) this.lab.Notification.dismiss(this.toast);
+    this.toast = "";
   }
 
   async extend() {

@@ -65,7 +65,7 @@ export function view(lease, now, words) {
     item: ended ? words.over(what(lease, words)) : words.until(what(lease, words), time, left),
     sentence: ended ? words.ended : words[at](time),
     left: ended ? "" : words.left(left),
-    models: lease.models.join(", "),
+    models: ended ? "" : lease.models.join(", "),
     note: lease.seat && !ended ? words.cooperative : "",
     longer: !ended && lease.extend ? words.longer(span(lease.extend, words)) : "",
     why: !ended && !lease.extend ? lease.why : "",
