@@ -6,13 +6,26 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from room.gpus.events import NEVER, Grant, Policy, Ticket
 from room.gpus.requests import GPURequest
 from room.gpus.state import State
 from room.models import Lease, Owner
 from room.store.tables import lease_units, leases, queue, tickets, usage
+
+# What every grant needs is built once: to build a statement takes longer than to run it.
+_REVISION = select(queue).where(queue.c.id == 1)
+_SAVE_REVISION = update(queue).where(queue.c.id == 1)
+_INSERT_TICKET = insert(tickets)
+_INSERT_LEASE = insert(leases)
+_INSERT_UNIT = insert(lease_units)
+_INSERT_USAGE = insert(usage)
+_SAVE_USAGE = (
+    update(usage)
+    .where((usage.c.user == bindparam("of_user")) & (usage.c.class_name == bindparam("of_class")))
+    .values({name: bindparam(name) for name in ("settled", "last_grant", "grant_before")})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +47,7 @@ def seconds(at: datetime) -> float:
 
 def revision(connection: Connection, now: float) -> Revision:
     """Return the latest revision; the first asker writes number 0, counted from ``now``."""
-    row = connection.execute(select(queue).where(queue.c.id == 1)).one_or_none()
+    row = connection.execute(_REVISION).one_or_none()
     if row is None:
         connection.execute(insert(queue).values(id=1, ref=moment(now), revision=0, seq=0))
         return Revision(0, 0)
@@ -42,9 +55,7 @@ def revision(connection: Connection, now: float) -> Revision:
 
 
 def save_revision(connection: Connection, to: Revision, ref: float) -> None:
-    connection.execute(
-        update(queue).where(queue.c.id == 1).values(revision=to.number, seq=to.seq, ref=moment(ref))
-    )
+    connection.execute(_SAVE_REVISION, {"revision": to.number, "seq": to.seq, "ref": moment(ref)})
 
 
 def load(connection: Connection, policy: Policy) -> State:
@@ -121,20 +132,21 @@ def to_ticket(row: Row[tuple[object, ...]]) -> Ticket:
 
 def insert_ticket(connection: Connection, ticket: Ticket, origin: str, now: float) -> None:
     connection.execute(
-        insert(tickets).values(
-            id=ticket.id,
-            user=ticket.owner.user,
-            server=ticket.owner.server,
-            class_name=ticket.group,
-            request=json.dumps(asdict(ticket.request), sort_keys=True),
-            lease_seconds=ticket.lease_seconds,
-            cap=ticket.cap,
-            arrived_at=moment(ticket.arrived),
-            seq=ticket.seq,
-            avoid=",".join(sorted(ticket.avoid)),
-            origin=origin,
-            seen_at=moment(now),
-        )
+        _INSERT_TICKET,
+        {
+            "id": ticket.id,
+            "user": ticket.owner.user,
+            "server": ticket.owner.server,
+            "class_name": ticket.group,
+            "request": json.dumps(asdict(ticket.request), sort_keys=True),
+            "lease_seconds": ticket.lease_seconds,
+            "cap": ticket.cap,
+            "arrived_at": moment(ticket.arrived),
+            "seq": ticket.seq,
+            "avoid": ",".join(sorted(ticket.avoid)),
+            "origin": origin,
+            "seen_at": moment(now),
+        },
     )
 
 
@@ -154,17 +166,18 @@ def delete_ticket(connection: Connection, ticket_id: str) -> None:
 def insert_grant(connection: Connection, grant: Grant, ready: float | None = None) -> None:
     owner = grant.ticket.owner
     connection.execute(
-        insert(leases).values(
-            id=grant.id,
-            user=owner.user,
-            server=owner.server,
-            granted_at=moment(grant.granted),
-            ends_at=None if grant.ends == NEVER else moment(grant.ends),
-            ready_at=None if ready is None else moment(ready),
-        )
+        _INSERT_LEASE,
+        {
+            "id": grant.id,
+            "user": owner.user,
+            "server": owner.server,
+            "granted_at": moment(grant.granted),
+            "ends_at": None if grant.ends == NEVER else moment(grant.ends),
+            "ready_at": None if ready is None else moment(ready),
+        },
     )
     rows = [{"unit": unit, "lease_id": grant.id} for unit in grant.units]
-    connection.execute(insert(lease_units), rows)
+    connection.execute(_INSERT_UNIT, rows)
 
 
 def delete_lease(connection: Connection, lease_id: str) -> None:
@@ -188,9 +201,9 @@ def save_unserved(connection: Connection, state: State, user: str) -> None:
 def save_usage(connection: Connection, state: State, user: str, group: str) -> None:
     """Write what one user has used in one class, and when they were served."""
     values = {"settled": str(state.account(user, group).settled), **_served(state, user)}
-    mine = (usage.c.user == user) & (usage.c.class_name == group)
-    if not connection.execute(update(usage).where(mine).values(**values)).rowcount:
-        connection.execute(insert(usage).values(user=user, class_name=group, **values))
+    mine = {"of_user": user, "of_class": group}
+    if not connection.execute(_SAVE_USAGE, {**values, **mine}).rowcount:
+        connection.execute(_INSERT_USAGE, {"user": user, "class_name": group, **values})
 
 
 def rewrite_usage(connection: Connection, state: State) -> None:

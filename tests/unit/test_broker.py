@@ -15,7 +15,7 @@ from sqlalchemy import event, select, text
 
 from room.gpus import ledger
 from room.gpus.broker import Broker
-from room.gpus.events import Policy, Ticket
+from room.gpus.events import NEVER, Policy, Ticket
 from room.gpus.inventory import simulated, simulated_uuid
 from room.gpus.placement import refuse
 from room.gpus.requests import GPURequest
@@ -247,6 +247,17 @@ def test_a_decision_that_fails_half_way_leaves_nothing_and_the_next_one_is_right
     assert broker.leases() == ()
     assert broker.waiting() == ()
     assert granted(broker.submit(BOB, ONE)).owner == BOB
+
+
+def test_a_start_that_failed_served_nobody_also_for_a_new_process(store: Store) -> None:
+    clock = Clock()
+    broker = broker_with(store, 1, clock)
+    lease = granted(broker.submit(ALICE, ONE))
+    broker.mark(simulated_uuid(0), "drained", "fan", "teacher")
+    broker.requeue(lease.id)
+    for each in (broker, broker_with(store, 1, clock)):
+        never = each.look(lambda state: state.recent.get("alice", (-NEVER, -NEVER)))
+        assert never == (-NEVER, -NEVER)
 
 
 def test_a_look_sees_what_was_used_until_now_as_a_new_process_does(store: Store) -> None:
