@@ -2,6 +2,8 @@
 
 What the broker sends is recorded with its values, and sent again in the same transactions to a
 database that starts the same: SQLite with WAL and synchronous FULL, both on the same disk.
+
+    python -m bench.queue_durable
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from bench.harness import LIMIT, OURS, Result, machine, summarize, turns
+from bench.harness import LIMIT, OURS, Result, machine, summarize, turns, write
 from room.gpus.broker import Broker
 from room.gpus.inventory import simulated
 from room.gpus.requests import GPURequest
@@ -93,3 +95,7 @@ def _bare(store: Store, decisions: list[list[tuple[Any, Any]]]) -> Callable[[], 
                         found.all()
 
     return act
+
+
+if __name__ == "__main__":
+    print(write(NAME, measure(print)))
