@@ -131,7 +131,7 @@ async def _gpu_check(room: Room, inventory: Inventory, name: str, report: Report
     from room.gpus.broker import Broker
 
     names = [f"{name}-{n}" for n in range(1, len(inventory.units) + 2)]
-    leases = Broker(room.store, lambda: inventory).leases()
+    leases = Broker(room.store).leases()
     free = free_units(inventory, leases, names)
     if not free:
         raise Problem(

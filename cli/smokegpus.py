@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from cli.errors import Problem
@@ -46,10 +46,10 @@ def judge_distinct(got: Sequence[str], free: Sequence[str]) -> Verdict:
     return Verdict(True, words)
 
 
-def judge_refusal(words: str) -> Verdict:
-    """Say whether a refusal speaks of GPUs, and to a person."""
+def judge_waiting(words: str) -> Verdict:
+    """Say whether who waits is told for what, and as a person."""
     if not re.search(r"\bGPUs?\b", words) or _NOT_WORDS.search(words):
-        return Verdict(False, f"the refusal does not say what is short: {words}")
+        return Verdict(False, f"who waits is not told what for: {words}")
     return Verdict(True, words)
 
 
@@ -76,11 +76,13 @@ async def _check(room: Room, guests: Sequence[Guest], free: Sequence[str], repor
         got = await _together(_gpu_of(server) for server in servers[:-1])
         current.note = judge_distinct(got, free).demand()
     with report.step(f"Asking for one more, as {last.name}") as current:
-        current.note = judge_refusal(await _refusal(servers[-1], options)).demand()
+        coming = servers[-1].start(options)
+        current.note = judge_waiting(await _place(servers[-1], coming)).demand()
     with report.step(f"{first[0].name} leaves {got[0]}"):
         await servers[0].stop()
     with report.step(f"Starting {last.name} on it") as current:
-        await servers[-1].ready(options)
+        async for _stage in coming:
+            pass
         uuid = await _gpu_of(servers[-1])
         if uuid != got[0]:
             raise Problem(f"{last.name} got {uuid}, not {got[0]}, which had become free.")
@@ -102,12 +104,11 @@ async def _gpu_of(server: Any) -> str:
     return str(uuids[0])
 
 
-async def _refusal(server: Any, options: dict[str, str]) -> str:
-    """Return the words in which the start is refused."""
-    try:
-        await server.ready(options)
-    except Problem as refused:
-        return refused.message
+async def _place(server: Any, coming: AsyncIterator[Any]) -> str:
+    """Return the words that say the place in the queue, once the start waits in it."""
+    async for stage in coming:
+        if stage.event.get("waiting"):
+            return str(stage.message)
     raise Problem(f"{server.student.name} got a server although every GPU is leased.")
 
 

@@ -118,7 +118,7 @@ def _leases(settings: Settings) -> tuple[Sequence[GPUUnit], Sequence[Lease]]:
     known = read().units
     if not known or not database_path(settings).exists():
         return known, ()
-    return known, Broker(context.store(), read).leases()
+    return known, Broker(context.store()).leases()
 
 
 # --- what containers and leases mean ------------------------------------------------------------

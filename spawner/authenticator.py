@@ -21,7 +21,7 @@ from room.names import LOGIN
 from room.people import People
 from room.person import Accepted, Refused
 from room.store import Store
-from spawner import login, pages
+from spawner import admin, login, pages
 
 #: For how long the addresses of our proxies are taken as known, in seconds.
 PROXIES_KNOWN = 30.0
@@ -119,7 +119,7 @@ class TokenLogin(Authenticator):
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
         others = (route for route in super().get_handlers(app) if route[0] != "/login")
-        return [("/login", login.LoginHandler), *pages.routes(), *others]
+        return [("/login", login.LoginHandler), *pages.routes(), *admin.routes(), *others]
 
     # -- one attempt -------------------------------------------------------------------------
 

@@ -85,13 +85,14 @@ class Leasing(Choices):
             return self.queue_give_up
         return self.queue_api_grace if self._origin() == "rest" else self.queue_grace
 
-    def _tell_place(self, place: Place) -> None:
+    def _tell_place(self, place: Place, holding: int) -> None:
         at = None if place.at is None else datetime.fromtimestamp(place.at, timezone.utc)
         self._progress.tell(
             f"You are number {place.position} of {place.of} who wait for a GPU.",
             waiting={
                 "position": place.position,
                 "of": place.of,
+                "holding": holding,
                 "at": at.isoformat(timespec="seconds") if at else None,
                 "basis": place.basis,
                 "cpu": self._cpu_profile() is not None,
@@ -246,10 +247,19 @@ class Leasing(Choices):
     async def end_lease(self, lease: Lease) -> None:
         """Stop the server because its lease is over; its home stays."""
         length = (datetime.now(timezone.utc) - lease.granted_at).total_seconds()
-        self._end_words = stages.lease_over(length).message
         self.log.info("The lease of %s is over: stopping its server", self.owner)
+        await self._end(stages.lease_over(length))
+
+    async def end_for_admin(self) -> bool:
+        """Stop the server because an admin takes its GPUs back. False when none runs."""
+        return await self._end(stages.taken_back())
+
+    async def _end(self, why: Reject) -> bool:
         found = await self.services.engine.inspect(self.container_name)
-        if found is not None:
-            await self.services.engine.stop(found["Id"], self.stop_grace)
+        if found is None:
+            return False
+        self._end_words = why.message
+        await self.services.engine.stop(found["Id"], self.stop_grace)
         # JupyterHub finds that it ended, takes its route away and calls what follows a stop.
         await asyncio.shield(self.poll_and_notify())
+        return True

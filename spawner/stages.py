@@ -120,6 +120,13 @@ def lease_over(seconds: float) -> Reject:
     )
 
 
+def taken_back() -> Reject:
+    return Reject(
+        "lease-taken-back",
+        "An admin needed its GPU. Your files are in your home; start again to go on.",
+    )
+
+
 def duration(seconds: float) -> str:
     """Return seconds in the largest unit that says them in short: ``4 h``, ``90 min``."""
     if seconds >= 2 * 3600 or (seconds >= 3600 and seconds % 3600 < 60):

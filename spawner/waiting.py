@@ -38,7 +38,7 @@ class Ending(enum.Enum):
 @dataclass(slots=True)
 class _Waiter:
     ticket: Ticket
-    tell: Callable[[Place], None]
+    tell: Callable[[Place, int], None]
     watched: Callable[[], bool]
     grace: float
     seen: float
@@ -88,15 +88,16 @@ class WaitingRoom:
         self,
         ticket: Ticket,
         *,
-        tell: Callable[[Place], None],
+        tell: Callable[[Place, int], None],
         watched: Callable[[], bool],
         grace: float,
         give_up: float,
     ) -> Lease | Ending:
         """Wait until the ticket is granted, or until waiting ends otherwise. Times in seconds.
 
-        ``tell`` is called with each new place in the queue. ``watched`` says whether somebody
-        follows the start; nobody for ``grace`` ends it, and so does ``give_up`` after arrival.
+        ``tell`` is called with the place in the queue, and how many units are leased.
+        ``watched`` says whether somebody follows the start; nobody for ``grace`` ends it, and
+        so does ``give_up`` after arrival.
         """
         loop = asyncio.get_running_loop()
         waiter = _Waiter(ticket, tell, watched, grace, self.clock(), loop.create_future())
@@ -187,15 +188,15 @@ class WaitingRoom:
 
     async def _look(self) -> None:
         await self.store.run(self.broker.tick)
-        held = {lease.id for lease in await self.store.run(self.broker.leases)}
-        for ticket_id in held & self._waiters.keys():
+        leases = await self.store.run(self.broker.leases)
+        for ticket_id in {lease.id for lease in leases} & self._waiters.keys():
             # Another process of ours granted it.
             self._end(self._waiters[ticket_id], None)
         await self._sweep()
         places = (await self.outlook()).places
         for ticket_id, waiter in list(self._waiters.items()):
             if ticket_id in places:
-                waiter.tell(places[ticket_id])
+                waiter.tell(places[ticket_id], sum(len(lease.units) for lease in leases))
 
     async def _sweep(self) -> None:
         """End the waiting of who was not seen for longer than they may be away."""

@@ -85,6 +85,8 @@ SENTENCES = (
     N_("1 person waits for a GPU, so it cannot be kept longer."),
     N_("%(count)s people wait for a GPU, so it cannot be kept longer."),
     N_("The time for its GPU was over after %(time)s."),
+    N_("An admin needed its GPU."),
+    N_("This is for the room's admins."),
     N_("Your files are in your home; start again to go on."),
     # room/gpus/labels.py: a seat
     N_("%(model)s, seat of a shared GPU (cooperative)"),

@@ -32,7 +32,7 @@ from room.gpus.events import (
     Ticket,
 )
 from room.gpus.ledger import Revision, moment, seconds
-from room.gpus.placement import refuse
+from room.gpus.placement import refuse, still_held
 from room.gpus.queue import step
 from room.gpus.requests import GPURequest
 from room.gpus.state import State
@@ -99,6 +99,16 @@ class Broker:
             work.survey()
             work.changed = True
 
+    def units(self) -> tuple[GPUUnit, ...]:
+        """Return the units as they count: what was said of them is in their health."""
+        with self._store.read() as connection:
+            return self._units(connection)
+
+    def note(self, actor: str, action: str, subject: str, detail: str) -> None:
+        """Write down for good who did what to whom."""
+        with self._store.decide() as connection:
+            marks.note(connection, actor, action, subject, detail, moment(self._now()))
+
     def failed_on(self, units: Sequence[str], why: str) -> tuple[str, ...]:
         """Note a start that ended with a device error; return the units that it quarantines."""
         with self._decision() as work:
@@ -136,7 +146,7 @@ class Broker:
                 if asked == (request, lease_seconds) and not work.is_ready(held.id):
                     # Granted while no start stood behind the ticket, as when the hub came back.
                     return work.lease_of(held.id) or held.ticket
-                return _still_held(held)
+                return still_held(len(held.units))
             refused = refuse(request, self._inventory, cap)
             if refused is not None:
                 return refused
@@ -148,7 +158,7 @@ class Broker:
                 request=request,
                 arrived=work.now,
                 seq=work.next_seq(),
-                group=_best_group(state, groups),
+                group=state.first_group(groups),
                 lease_seconds=lease_seconds,
                 cap=cap,
             )
@@ -381,21 +391,3 @@ class _Work:
         done = Revision(self._revision.number + 1, self._seq)
         ledger.save_revision(self.connection, done, self.state.clock.ref)
         return done
-
-
-def _best_group(state: State, groups: Sequence[str]) -> str:
-    """Return the class whose turn comes first, or none."""
-    reading = state.clock.reading(state.now)
-    return min(
-        sorted(groups),
-        key=lambda g: state.group_account(g).amount(reading) / state.policy.weight(g),
-        default="",
-    )
-
-
-def _still_held(grant: Grant) -> Reject:
-    return Reject(
-        "gpu-still-held",
-        f"The GPU of your last server is not free yet ({len(grant.units)} held). "
-        "It comes back when that server's container is gone; try again in a minute.",
-    )

@@ -51,9 +51,15 @@ def put(connection: Connection, unit: str, mark: str, why: str, actor: str, at: 
         update(unit_marks).where(unit_marks.c.unit == unit).values(**values)
     ).rowcount:
         connection.execute(insert(unit_marks).values(unit=unit, **values))
-    action = f"gpu-{mark or 'back'}"
+    note(connection, actor, f"gpu-{mark or 'back'}", unit, why, at)
+
+
+def note(
+    connection: Connection, actor: str, action: str, subject: str, detail: str, at: datetime
+) -> None:
+    """Write down for good who did what to whom."""
     connection.execute(
-        insert(audit).values(at=at, actor=actor, action=action, subject=unit, detail=why)
+        insert(audit).values(at=at, actor=actor, action=action, subject=subject, detail=detail)
     )
 
 

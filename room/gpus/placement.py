@@ -31,6 +31,15 @@ def refuse(request: GPURequest, inventory: Inventory, cap: int | None = None) ->
     )
 
 
+def still_held(count: int) -> Reject:
+    """Say that somebody's last server has not given its units back yet."""
+    return Reject(
+        "gpu-still-held",
+        f"The GPU of your last server is not free yet ({count} held). "
+        "It comes back when that server's container is gone; try again in a minute.",
+    )
+
+
 def _wanted(request: GPURequest) -> str:
     plain = request == GPURequest(request.count)
     return _gpus(request.count) if plain else str(request)

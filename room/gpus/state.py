@@ -138,6 +138,11 @@ class State:
         """Return since when a person waits: the ticket's arrival, or when they were served last."""
         return max(ticket.arrived, self.recent.get(ticket.user, (-NEVER, -NEVER))[0])
 
+    def first_group(self, groups: Iterable[str]) -> str:
+        """Return the class that has used least for its weight; empty for no class at all."""
+        reading = self.clock.reading(self.now)
+        return min(sorted(groups), key=lambda group: self._group_key(group, reading), default="")
+
     def overdue(self, ticket: Ticket) -> bool:
         """Say whether a ticket goes before all others.
 

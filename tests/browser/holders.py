@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cli.student import Student
@@ -12,15 +12,15 @@ from tests.utils.room import ComposedRoom
 
 
 @contextmanager
-def holding_gpus(room: ComposedRoom, count: int) -> Iterator[None]:
-    """Let ``count`` students have a GPU each, until the block ends.
+def holding_gpus(room: ComposedRoom, count: int) -> Iterator[Callable[[int], None]]:
+    """Let ``count`` students have a GPU each, until the block ends; give what lets one leave.
 
     In a thread: Playwright's own loop runs in this one.
     """
     tokens = [(f"holder{number}", room.token(f"holder{number}")) for number in range(count)]
     _in_thread(_start(room.address, tokens))
     try:
-        yield
+        yield lambda number: _in_thread(_stop(room.address, [tokens[number]]))
     finally:
         _in_thread(_stop(room.address, tokens))
 

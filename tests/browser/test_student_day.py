@@ -7,12 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from cli.lesson import PATH
-from tests.browser.conftest import Camera
+from tests.browser.conftest import ARTIFACTS, Camera
 from tests.browser.holders import holding_gpus
 from tests.utils.room import ComposedRoom
+from tests.utils.wait import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.room]
 
@@ -105,24 +106,49 @@ def test_a_link_that_does_not_work_says_what_to_do(
     camera("login-refused")
 
 
-def test_without_a_free_gpu_the_start_page_says_so_and_offers_the_rest(
-    page: Page, running_room: ComposedRoom, camera: Camera
+def test_two_students_wait_for_one_gpu_and_the_line_moves_by_itself(
+    page: Page, browser: Browser, running_room: ComposedRoom, camera: Camera
 ) -> None:
-    """Four other students hold the room's four GPUs."""
-    with holding_gpus(running_room, 4):
-        log_in(page, running_room.link("latecomer"))
+    """Three other students hold three of the room's four GPUs, and a fourth the last one."""
+    with holding_gpus(running_room, 4) as leave:
+        log_in(page, running_room.link("first"))
         choose_by_keyboard(page, "gpu")
         page.keyboard.press("Enter")
-        refusal = page.get_by_role("alert")
-        expect(refusal).to_contain_text("All 4 GPUs are taken", timeout=BOOT)
-        expect(refusal).to_contain_text("choose a profile without a GPU")
-        assert not INTERNALS.search(page.inner_text("main"))
-        camera("refused")
-        page.locator("label[for=profile-cpu]").click()
-        page.get_by_role("button", name="Start", exact=True).click()
-        wait_for_lab(page, "latecomer")
+        expect(page.get_by_text(re.compile("next in line|1st"))).to_be_visible(timeout=BOOT)
+        other = browser.new_context(base_url=running_room.address, locale="en-US")
+        second = other.new_page()
+        log_in(second, running_room.link("second"))
+        choose_by_keyboard(second, "gpu")
+        second.keyboard.press("Enter")
+        expect(second.get_by_text(re.compile("2nd"))).to_be_visible(timeout=BOOT)
+        assert not INTERNALS.search(second.inner_text("main"))
+        second.screenshot(path=ARTIFACTS / "second-in-line.png")
+
+        leave(0)
+        wait_for_lab(page, "first")
+        expect(second.get_by_text(re.compile("next in line|1st"))).to_be_visible(timeout=BOOT)
+        second.get_by_role("button", name="Start on CPU instead").click()
+        wait_for_lab(second, "second")
+        second.goto("/hub/home")
+        stop(second)
+        other.close()
     page.goto("/hub/home")
     stop(page)
+
+
+def test_leaving_the_line_takes_the_ticket_away(
+    page: Page, running_room: ComposedRoom, camera: Camera
+) -> None:
+    with holding_gpus(running_room, 4):
+        log_in(page, running_room.link("leaver"))
+        choose_by_keyboard(page, "gpu")
+        page.keyboard.press("Enter")
+        leave = page.get_by_role("button", name="Leave the queue")
+        expect(leave).to_be_visible(timeout=BOOT)
+        camera("in-line")
+        leave.click()
+        page.wait_for_url(re.compile("/hub/home"))
+        wait_until(lambda: not running_room.tickets(), timeout=20)
 
 
 def log_in(page: Page, link: str) -> None:

@@ -201,6 +201,35 @@ def test_a_start_that_waits_goes_on_without_a_gpu_when_asked(room: Room) -> None
     room.wait_nothing_left()
 
 
+def test_an_admin_sees_the_line_drains_a_unit_and_takes_one_back(room: Room) -> None:
+    hub = room.open(gpus=2, traits={"profile_list": PROFILES})
+    hub.add("holder", "w1")
+    hub.start_server("holder", {"profile": "gpu"})
+    (unit,) = holders(room)
+    other = next(each["uuid"] for each in hub.admin("gpus")["units"] if each["uuid"] != unit)
+    hub.admin("drain", {"unit": other, "why": "new fan"})
+    ask_in_turn(room, hub, ["w1"])
+    seen = hub.admin("gpus")
+    states = {each["uuid"]: (each["health"], each["why"]) for each in seen["units"]}
+    assert states == {unit: ("ok", ""), other: ("drained", "new fan")}
+    assert [(each["user"], each["position"]) for each in seen["queue"]] == [("w1", 1)]
+    lease = next(each["lease"] for each in seen["units"] if each["lease"])
+    assert lease["user"] == "holder"
+
+    hub.admin("release", {"lease": lease["id"]})
+    hub.wait_ready("w1")
+    hub.wait_stopped("holder")
+    end = room.last_end("holder")
+    assert end is not None
+    assert end.why.startswith("An admin needed its GPU.")
+    hub.admin("undrain", {"unit": other, "why": ""})
+    hub.start_server("holder", {"profile": "gpu"})
+    assert set(holders(room)) == {unit, other}
+    for user in ("holder", "w1"):
+        hub.stop_server(user)
+    room.wait_nothing_left()
+
+
 def test_a_place_nobody_looks_at_is_given_up_in_words(room: Room) -> None:
     hub = room.open(gpus=1, traits={"profile_list": PROFILES, "queue_api_grace": 2})
     hub.add("holder", "w1")

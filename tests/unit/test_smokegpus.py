@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import pytest
 
 from cli.errors import Problem
-from cli.smokegpus import _together, free_units, judge_distinct, judge_refusal
+from cli.smokegpus import _together, free_units, judge_distinct, judge_waiting
 from room.gpus.inventory import simulated, simulated_uuid
 from room.models import Lease, Owner
 
@@ -49,8 +49,8 @@ def test_distinct(got, ok):
         pytest.param("<h1>no GPU</h1>", False, id="markup"),
     ],
 )
-def test_refusal(words, ok):
-    assert judge_refusal(words).ok is ok
+def test_waiting(words, ok):
+    assert judge_waiting(words).ok is ok
 
 
 async def test_a_problem_waits_for_the_others_to_end():

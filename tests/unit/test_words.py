@@ -56,6 +56,7 @@ def said() -> list[str]:
         stages.others_wait(1),
         stages.others_wait(3),
         stages.lease_over(14400),
+        stages.taken_back(),
         options.parse([], PROFILES),
         options.parse({"profile": 3}, PROFILES),
         options.parse({"profile": "x. y? z"}, PROFILES),

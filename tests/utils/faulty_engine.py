@@ -24,6 +24,7 @@ class Rule:
     action: str
     #: Requests that went by before the rule applies.
     skip: int = 0
+    hits: int = 0
     seen: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -99,6 +100,7 @@ class FaultyEngine:
         self.requests.append(line)
         rule = self._matching(line)
         if rule is not None:
+            rule.hits += 1
             rule.seen.set()
             if rule.action == "drop":
                 return

@@ -25,7 +25,7 @@ TOKEN = "t" * 32
 CONFIG = '''
 import json, os
 from jupyterhub.auth import DummyAuthenticator
-from spawner.pages import routes
+from spawner import admin, pages
 from jupyterhub.proxy import Proxy
 
 class DictProxy(Proxy):
@@ -44,7 +44,7 @@ options = json.loads(os.environ["TEST_HUB"])
 c.JupyterHub.authenticator_class = DummyAuthenticator
 c.DummyAuthenticator.allow_all = True
 c.JupyterHub.proxy_class = DictProxy
-c.JupyterHub.extra_handlers = routes()
+c.JupyterHub.extra_handlers = [*pages.routes(), *admin.routes()]
 c.JupyterHub.hub_bind_url = "http://0.0.0.0:%d" % options["port"]
 c.JupyterHub.hub_connect_url = "http://%s:%d" % (options["host"], options["port"])
 c.JupyterHub.bind_url = "http://127.0.0.1:%d" % (options["port"] + 1)
@@ -216,6 +216,14 @@ class Hub:
             for line in stream.iter_lines():
                 if line.startswith("data:"):
                     yield json.loads(line.removeprefix("data:"))
+
+    def admin(self, what: str, body: Any = None) -> dict[str, Any]:
+        """Ask what ``room gpu`` asks; with ``body``, tell it to do something."""
+        url = f"http://127.0.0.1:{self.port}/hub/room/admin/{what}"
+        answer = self.http.get(url) if body is None else self.http.post(url, json=body)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
 
     def to_cpu(self, user: str, server: str = "") -> httpx.Response:
         """Ask that a start which waits for a GPU goes on without one."""

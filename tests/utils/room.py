@@ -14,7 +14,8 @@ from typing import Any
 import docker
 
 from room.gpus.broker import Broker
-from room.models import LABEL_KIND, LABEL_ROOM, LABEL_USER, Inventory, Lease
+from room.gpus.events import Ticket
+from room.models import LABEL_KIND, LABEL_ROOM, LABEL_USER, Lease
 from room.settings import load
 from room.store import Store, open_store
 from tests.utils.hub import free_port
@@ -90,7 +91,15 @@ class ComposedRoom:
     def leases(self) -> tuple[Lease, ...]:
         store = self.store()
         try:
-            return Broker(store, Inventory).leases()
+            return Broker(store).leases()
+        finally:
+            store.close()
+
+    def tickets(self) -> tuple[Ticket, ...]:
+        """Return who waits for a GPU, first come first."""
+        store = self.store()
+        try:
+            return tuple(each.ticket for each in Broker(store).waiting())
         finally:
             store.close()
 

@@ -1,0 +1,181 @@
+"""What `room gpu` asks the hub: units and the queue, taking a unit out of use, ending a lease."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from jupyterhub.scopes import needs_scope
+from pydantic import BaseModel, Field, ValidationError
+from tornado import web
+
+from room.gpus.events import Ticket
+from room.gpus.forecast import Place
+from room.gpus.ledger import moment
+from room.gpus.state import State
+from room.models import GPUUnit, Lease
+from spawner.handlers import RoomAPIHandler
+from spawner.services import Services
+from spawner.spawner import RoomSpawner
+
+#: What may be done to a unit → the mark it leaves.
+MARKS = {"drain": "drained", "undrain": "", "quarantine": "quarantined"}
+
+
+class UnitRequest(BaseModel):
+    unit: str = Field(min_length=1, max_length=96)
+    why: str = Field("", max_length=1000)
+
+
+class LeaseRequest(BaseModel):
+    lease: str = Field(min_length=1, max_length=36)
+
+
+class AdminHandler(RoomAPIHandler):
+    """Open to the room itself, and to who may administer every server."""
+
+    @property
+    def services(self) -> Services:
+        return RoomSpawner(config=self.config, log=self.log).shared_services()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        if status_code == 403:
+            # `room gpu` tells by the status that it is not known here.
+            self.set_header("Content-Type", "application/json")
+            self.say({"message": self.words("This is for the room's admins.")})
+            return
+        error = kwargs.get("exc_info", (None, None))[1]
+        message = getattr(error, "log_message", None) if status_code in (400, 409) else None
+        if message:
+            self.set_header("Content-Type", "application/json")
+            self.say({"message": message})
+            return
+        super().write_error(status_code, **kwargs)
+
+    def body(self, model: type[BaseModel]) -> Any:
+        try:
+            return model.model_validate_json(self.request.body)
+        except ValidationError as error:
+            raise web.HTTPError(400, f"The request is not understood: {error.title}") from None
+
+    @property
+    def actor(self) -> str:
+        return str(self.current_user.name)
+
+
+class UnitsHandler(AdminHandler):
+    """``GET room/admin/gpus``: every unit with who holds it, and everyone who waits."""
+
+    @needs_scope("admin:servers")
+    async def get(self) -> None:
+        services = self.services
+        leases = await services.store.run(services.broker.leases)
+        units = await services.store.run(services.broker.units)
+        waiting = await services.waiting.tickets()
+        places = (await services.waiting.outlook()).places
+        overdue = await services.store.run(services.broker.look, _overdue)
+        holders = {unit: lease for lease in leases for unit in lease.units}
+        self.say(
+            {
+                "units": [_unit(unit, holders.get(unit.uuid)) for unit in units],
+                "queue": sorted(
+                    (
+                        {
+                            **_ticket(each.ticket, places.get(each.ticket.id)),
+                            "overdue": each.ticket.id in overdue,
+                        }
+                        for each in waiting
+                    ),
+                    key=lambda entry: entry["position"],
+                ),
+            }
+        )
+
+
+class MarkHandler(AdminHandler):
+    """``POST room/admin/drain`` and its kind: who holds the unit keeps it, nobody new gets it."""
+
+    @needs_scope("admin:servers")
+    async def post(self, action: str) -> None:
+        asked, services = self.body(UnitRequest), self.services
+        units = await services.store.run(services.broker.units)
+        if asked.unit not in {name for unit in units for name in (unit.uuid, unit.parent)}:
+            raise web.HTTPError(409, f"There is no unit {asked.unit} in this room.")
+        mark = MARKS[action]
+        await services.store.run(services.broker.mark, asked.unit, mark, asked.why, self.actor)
+        self.say({})
+
+
+class ReleaseHandler(AdminHandler):
+    """``POST room/admin/release``: end a lease, and the server that has it."""
+
+    @needs_scope("admin:servers")
+    async def post(self) -> None:
+        asked, services = self.body(LeaseRequest), self.services
+        lease = await services.store.run(services.broker.lease, asked.lease)
+        if lease is None:
+            raise web.HTTPError(409, "That lease has ended already.")
+        await services.store.run(
+            services.broker.note, self.actor, "lease-release", str(lease.owner), lease.id
+        )
+        spawner = services.spawners.get(lease.owner)
+        if spawner is None or not await spawner.end_for_admin():
+            # No container has it: nothing but the row is left.
+            await services.store.run(services.broker.release, lease.id)
+        self.say({})
+
+
+def _overdue(state: State) -> set[str]:
+    return {ticket.id for ticket in state.tickets.values() if state.overdue(ticket)}
+
+
+def _unit(unit: GPUUnit, lease: Lease | None) -> dict[str, Any]:
+    return {
+        "uuid": unit.uuid,
+        "index": unit.index,
+        "model": unit.model,
+        "kind": unit.kind,
+        "parent": unit.parent,
+        "memory_mib": unit.memory_mib,
+        "health": unit.health,
+        "why": unit.why,
+        "lease": None
+        if lease is None
+        else {
+            "id": lease.id,
+            "user": lease.owner.user,
+            "server": lease.owner.server,
+            "granted": _iso(lease.granted_at),
+            "ends": _iso(lease.ends_at),
+            "ready": _iso(lease.ready_at),
+        },
+        "use": None,
+    }
+
+
+def _ticket(ticket: Ticket, place: Place | None) -> dict[str, Any]:
+    return {
+        "id": ticket.id,
+        "user": ticket.owner.user,
+        "server": ticket.owner.server,
+        "class": ticket.group,
+        "request": str(ticket.request),
+        "arrived": _iso(moment(ticket.arrived)),
+        "position": place.position if place else 0,
+        "of": place.of if place else 0,
+        "at": _iso(moment(place.at)) if place and place.at is not None else None,
+        "basis": place.basis if place else "",
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def routes() -> list[tuple[str, type[AdminHandler]]]:
+    """Return the handlers, under the hub's prefix."""
+    return [
+        (r"/room/admin/gpus", UnitsHandler),
+        (r"/room/admin/(drain|undrain|quarantine)", MarkHandler),
+        (r"/room/admin/release", ReleaseHandler),
+    ]
