@@ -81,6 +81,7 @@ class WaitingRoom:
             cap=cap,
             origin=origin,
         )
+        self._outlook = None
         self._changed.set()
         return found
 
@@ -121,6 +122,7 @@ class WaitingRoom:
             return lease
         finally:
             del self._waiters[ticket.id]
+            self._outlook = None
             self._changed.set()
 
     async def divert(self, ticket_id: str) -> bool:
