@@ -345,7 +345,8 @@ class State:
         self.clock.ref += halvings * self.policy.half_life
         settled = {key: account.settled >> halvings for key, account in self.users.items()}
         self.users, self.groups = {}, {}
-        self.settle({key: amount for key, amount in settled.items() if amount})
+        # Also those of whom nothing is left: when they were served last is kept with them.
+        self.settle(settled)
         for grant in self.leases.values():
             self._charge(grant)
         self._file_all()
