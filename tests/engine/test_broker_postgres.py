@@ -84,7 +84,7 @@ def test_whatever_happens_on_postgresql(server: str) -> None:
             max_examples=int(os.environ.get("ROOM_TEST_EXAMPLES", "10")),
             stateful_step_count=int(os.environ.get("ROOM_TEST_STEPS", "25")),
             deadline=None,
-            # What lands is judged by the same examples each time; everybody else looks for new ones.
+            # What lands is judged by the same examples each time.
             derandomize="CI" in os.environ,
             suppress_health_check=[HealthCheck.too_slow],
         ),

@@ -298,7 +298,7 @@ TestQueue.settings = settings(
     max_examples=int(os.environ.get("ROOM_TEST_EXAMPLES", "40")),
     stateful_step_count=int(os.environ.get("ROOM_TEST_STEPS", "25")),
     deadline=None,
-    # What lands is judged by the same examples each time; everybody else looks for new ones.
+    # What lands is judged by the same examples each time.
     derandomize="CI" in os.environ,
     suppress_health_check=[HealthCheck.too_slow],
 )
