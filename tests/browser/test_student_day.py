@@ -61,9 +61,16 @@ def test_a_students_day(page: Page, running_room: ComposedRoom, camera: Camera) 
     camera("start-page")
     choose_by_keyboard(page, "gpu")
     camera("chosen")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#start .step.current", timeout=BOOT)
-    camera("progress")
+    # A start takes a second, and its page could be gone before anyone has looked: without the
+    # agent it stands still where the home is opened.
+    agent = running_room.service("agent")
+    agent.pause()
+    try:
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#start .step.current[data-stage=home]", timeout=BOOT)
+        camera("progress")
+    finally:
+        agent.unpause()
     wait_for_lab(page)
     camera("jupyterlab")
     assert "booting" in progress.steps
