@@ -133,10 +133,6 @@ class WaitingRoom:
         self._end(waiter, Ending.CPU)
         return True
 
-    def expects(self, owner: Owner) -> bool:
-        """Say whether this server's start waits here."""
-        return any(waiter.ticket.owner == owner for waiter in self._waiters.values())
-
     async def tickets(self) -> tuple[Waiting, ...]:
         """Return every ticket that waits, whether a start stands behind it or not yet."""
         return await self.store.run(self.broker.waiting)

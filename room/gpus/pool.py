@@ -252,10 +252,6 @@ class Pool:
         )
         return _best_of(mixed, count)
 
-    def could_ever(self, request: GPURequest) -> bool:
-        """Say whether one host has enough units of the kind, whoever has them now."""
-        return self.reserve(request, 0.0) is not None
-
     def how_many(self, request: GPURequest) -> tuple[int, int]:
         """Return how many units of the kind are free, and how many there are."""
         groups = self._groups_for(request)
