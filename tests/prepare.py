@@ -18,13 +18,16 @@ from room.settings import Settings
 
 #: As many as the tests of the queue ask for.
 SIMULATED_GPUS = 8
-#: Program → the Debian package that has it.
+#: Program → the Debian packages that it takes.
 PROGRAMS = {
-    "chromium": "chromium",
-    "zsh": "zsh",
-    "fish": "fish",
+    "chromium": ["chromium"],
+    "zsh": ["zsh"],
+    "fish": ["fish"],
     # The server itself is on nobody's PATH.
-    "pg_createcluster": "postgresql",
+    "pg_createcluster": ["postgresql"],
+    # Where no container registry answers. The role that installs it for a room makes the room's
+    # data root too, which no test has any business with.
+    "mmdebstrap": ["mmdebstrap", "debian-archive-keyring"],
 }
 
 
@@ -47,7 +50,12 @@ def prepare_engine(settings: Settings) -> None:
 
 
 def install_programs() -> None:
-    missing = [package for name, package in PROGRAMS.items() if shutil.which(name) is None]
+    missing = [
+        package
+        for name, packages in PROGRAMS.items()
+        if shutil.which(name) is None
+        for package in packages
+    ]
     if not missing:
         return
     with step(f"Installing {', '.join(missing)}"):

@@ -38,7 +38,6 @@ class FaultyEngine:
         self._rules: list[Rule] = []
         self.requests: list[str] = []
         self._loop = asyncio.new_event_loop()
-        self._server: asyncio.AbstractServer | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._up = threading.Event()
         self._thread.start()
@@ -68,22 +67,28 @@ class FaultyEngine:
 
     def close(self) -> None:
         self.heal()
-        self._loop.call_soon_threadsafe(self._end)
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
-
-    def _end(self) -> None:
-        """Cut what is still open, such as a stream of events, and let the thread end."""
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.call_later(0.1, self._loop.stop)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._server = self._loop.run_until_complete(
+        server = self._loop.run_until_complete(
             asyncio.start_unix_server(self._serve, str(self.path), limit=2**20)
         )
         self._up.set()
         self._loop.run_forever()
+        server.close()
+        self._loop.run_until_complete(self._cut())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    async def _cut(self) -> None:
+        """End what is still open, such as a stream of events; a task that is left behind would
+        fail in whichever test runs when it is collected."""
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
