@@ -72,9 +72,9 @@ class State:
         self.groups: dict[str, Account] = {}
         self.held: dict[str, int] = {}
         self.lease_of: dict[str, str] = {}
-        #: The latest two grants of each user, and of all users the two whose second is latest.
+        #: The latest two grants of each user, and the latest second one of them all.
         self.recent: dict[str, tuple[float, float]] = {}
-        self._served_twice: list[tuple[float, str]] = []
+        self._served_twice = -NEVER
         #: Of each user the latest grants, so many that two are left when all open starts fail.
         self._times: dict[str, list[float]] = {}
         self._lines: dict[str, dict[tuple[str, Shape, int | None], _Line]] = {}
@@ -89,7 +89,7 @@ class State:
         made.users = {key: account.copy() for key, account in self.users.items()}
         made.groups = {key: account.copy() for key, account in self.groups.items()}
         made.held, made.recent = dict(self.held), dict(self.recent)
-        made._served_twice = list(self._served_twice)
+        made._served_twice = self._served_twice
         made._times = {user: list(times) for user, times in self._times.items()}
         made.tickets = dict(self.tickets)
         made._lines = {
@@ -149,15 +149,12 @@ class State:
         It does when its user has waited longer than ``max_wait``, and somebody else has been
         served twice meanwhile.
         """
-        return self._is_overdue(self.waits_since(ticket), ticket.user)
+        return self._is_overdue(self.waits_since(ticket))
 
-    def _is_overdue(self, since: float, user: str) -> bool:
-        if self.now - since <= self.policy.max_wait:
-            return False
-        for second, other in self._served_twice:
-            if other != user:
-                return second > since
-        return False
+    def _is_overdue(self, since: float) -> bool:
+        # Whoever was served twice since then is somebody else: nobody waits since before the
+        # last time that they were served themselves.
+        return self.now - since > self.policy.max_wait and self._served_twice > since
 
     def rank(self, ticket: Ticket) -> tuple[float, int, float, int]:
         """Return what sorts tickets that are not overdue, as of now."""
@@ -320,8 +317,7 @@ class State:
         insort(times, at)
         del times[: -3 - self.held.get(user, 0)]
         self._note_recent(user)
-        others = [entry for entry in self._served_twice if entry[1] != user]
-        self._served_twice = sorted([*others, (self.recent[user][1], user)], reverse=True)[:2]
+        self._served_twice = max(self._served_twice, self.recent[user][1])
 
     def _unserve(self, grant: Grant) -> None:
         """Forget that a grant served its user: the place in the queue is the old one again."""
@@ -330,8 +326,7 @@ class State:
         if grant.granted in times:
             times.remove(grant.granted)
             self._note_recent(user)
-            twice = ((second, other) for other, (_last, second) in self.recent.items())
-            self._served_twice = sorted(twice, reverse=True)[:2]
+            self._served_twice = max(second for _last, second in self.recent.values())
 
     def _note_recent(self, user: str) -> None:
         last, second = [-NEVER, -NEVER, *self._times[user]][:-3:-1]
@@ -355,21 +350,8 @@ class State:
 
     def first_overdue(self) -> list[Ticket]:
         """Return of each shape who waits longest of those who wait too long, longest first."""
-        found = []
-        for waits in self._waits.values():
-            for entry in waits:
-                ticket = self.tickets[entry[3]]
-                if self._is_overdue(entry[0], ticket.user):
-                    found.append((entry, ticket))
-                    break
-                # Not all that waited long are overdue: their own user may be the one served twice.
-                if self.now - entry[0] <= self.policy.max_wait or not self._may_be(entry[0]):
-                    break
-        return [ticket for _entry, ticket in sorted(found, key=lambda each: each[0])]
-
-    def _may_be(self, since: float) -> bool:
-        """Say whether anybody was served twice after ``since``."""
-        return bool(self._served_twice) and self._served_twice[0][0] > since
+        longest = sorted(waits[0] for waits in self._waits.values())
+        return [self.tickets[entry[3]] for entry in longest if self._is_overdue(entry[0])]
 
     def first_of_each(self) -> list[Ticket]:
         """Return the first ticket of each class and shape, in the order.

@@ -1,15 +1,14 @@
-"""The queue's rule, a table for each of its sentences: what happens, and who gets which unit."""
+"""The queue's rule, a table for each of its sentences. Which units, and who passes
+whom: ``test_queue_units`` and ``test_queue_reservations``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from room.gpus.events import (
-    NEVER,
     Adopted,
     Event,
     Grant,
@@ -20,68 +19,10 @@ from room.gpus.events import (
     Submitted,
     Surveyed,
     Ticked,
-    Ticket,
 )
-from room.gpus.queue import startable, step
-from room.gpus.requests import GPURequest
+from room.gpus.queue import step
 from room.gpus.state import State
-from room.models import GPUUnit, Owner
-
-HOUR = 3600.0
-
-
-def gpu(name: str, **more: Any) -> GPUUnit:
-    fields = {"index": int(name[-1]), "model": "A100", "memory_mib": 40_000, **more}
-    return GPUUnit(name, **fields)
-
-
-def gpus(names: str, **more: Any) -> tuple[GPUUnit, ...]:
-    return tuple(gpu(name, **more) for name in names.split())
-
-
-def seats(card: str, count: int, index: int = 0) -> tuple[GPUUnit, ...]:
-    return tuple(
-        GPUUnit(f"{card}/{n}", index, "T4", 8_000, kind="seat", parent=card)
-        for n in range(1, count + 1)
-    )
-
-
-def ticket(
-    name: str,
-    at: float = 0.0,
-    count: int = 1,
-    *,
-    lease: float | None = None,
-    group: str = "",
-    cap: int | None = None,
-    avoid: str = "",
-    **request: Any,
-) -> Ticket:
-    """A ticket named ``user`` or ``user.server``."""
-    user, _, server = name.partition(".")
-    wants = GPURequest(count, **request)
-    failed = frozenset(avoid.split())
-    return Ticket(name, Owner(user, server), wants, at, 0, group, lease, cap, failed)
-
-
-def ask(name: str, at: float = 0.0, count: int = 1, **more: Any) -> Submitted:
-    return Submitted(at, ticket(name, at, count, **more))
-
-
-def play(
-    units: Sequence[GPUUnit], events: Sequence[Event], policy: Policy | None = None
-) -> tuple[State, list[str]]:
-    """Return the state after the events, and the grants as ``ticket: unit unit``."""
-    state, granted = State(policy or Policy()), []
-    for event in (Surveyed(0.0, tuple(units)), *events):
-        state, grants = step(state, event)
-        granted += [f"{grant.id}: {' '.join(grant.units)}" for grant in grants]
-    return state, granted
-
-
-def order(granted: Sequence[str]) -> str:
-    return " ".join(line.partition(":")[0] for line in granted)
-
+from tests.utils.queueing import HOUR, ask, gpus, order, play, ticket
 
 # -- who is next -----------------------------------------------------------------------------
 
@@ -182,6 +123,41 @@ def test_who_waited_too_long_goes_first(max_wait: float, others: list[str], expe
     assert " ".join(granted) == f"eve {expected}"
 
 
+@pytest.mark.parametrize(
+    ("now", "first", "expected"),
+    [
+        pytest.param(61.0, 2.0, False, id="max_wait itself"),
+        pytest.param(61.5, 2.0, True, id="longer"),
+        pytest.param(61.5, 1.0, False, id="another one served in the moment of arrival"),
+    ],
+)
+def test_too_long_is(now: float, first: float, expected: bool):
+    state = State(Policy(None, 60.0))
+    state.note_served("cy", first)
+    state.note_served("cy", 3.0)
+    bob = ticket("bob", 1.0)
+    step(state, Submitted(now, bob))
+    assert state.overdue(bob) is expected
+    assert bool(state.first_overdue()) is expected
+
+
+def test_who_was_served_before_starts_that_fail_was_served_twice_still():
+    state, _granted = play(gpus("G0"), [], Policy(None, 60.0))
+    for at in (10.0, 20.0):
+        step(state, ask("cy", at))
+        step(state, Released(at + 1, "cy"))
+    bob = ticket("bob", 1.0, cap=0)
+    step(state, Submitted(30.0, bob))
+    step(state, Surveyed(30.0, gpus("G0 G1 G2")))
+    failing = [ticket(f"cy.{n}", 30.0) for n in range(3)]
+    for each in failing:
+        step(state, Submitted(100.0, each))
+    for each in failing:
+        step(state, Released(101.0, each.id, replace(each, cap=0)))
+    assert state.recent["cy"] == (20.0, 10.0)
+    assert state.overdue(bob)
+
+
 def test_who_was_served_meanwhile_has_not_waited_since_then():
     events = [
         *(ask("bob.1"), ask("bob.2", 1), Released(5_000, "bob.1")),
@@ -220,6 +196,17 @@ def test_a_failed_start_of_others_does_not_make_them_served_twice():
     assert not state.overdue(bob)
 
 
+def test_two_starts_at_once_that_both_fail_served_nobody():
+    state, _granted = play(gpus("G0 G1"), [ask("cy.1", 10.0), ask("cy.2", 11.0)], Policy(None, 60))
+    bob = ticket("bob", 5.0)
+    assert state.recent["cy"] == (11.0, 10.0)
+    for name in ("cy.1", "cy.2"):
+        step(state, Released(12.0, name, ticket(name, cap=0)))
+    step(state, Surveyed(13.0, ()))
+    step(state, Submitted(100.0, bob))
+    assert not state.overdue(bob)
+
+
 # -- caps ------------------------------------------------------------------------------------
 
 CAPS = [
@@ -251,195 +238,6 @@ CAPS = [
 def test_a_cap_is_never_exceeded(units: list[str], events: list[Event], expected: str):
     _state, granted = play(gpus(" ".join(units)), events)
     assert order(granted) == expected
-
-
-# -- who cannot start yet --------------------------------------------------------------------
-
-#: Two units: one is leased until 100, one is free, and ann waits for both.
-PAIR = [ask("eve", lease=100.0), ask("dee", lease=10.0), ask("ann", 1, 2), Released(5, "dee")]
-PASS = [
-    pytest.param([ask("bob", 6, lease=94.0)], "bob", id="whose lease ends by the reserved time"),
-    pytest.param([ask("bob", 6, lease=95.0)], "", id="not whose lease ends later"),
-    pytest.param([ask("bob", 6)], "", id="not who has no end"),
-    pytest.param([ask("bob", 6, lease=95.0), Prolonged(7, "eve", 200.0)], "bob", id="time moves"),
-    pytest.param([ask("bob", 6), Prolonged(7, "eve", NEVER)], "bob", id="a time nobody knows"),
-    pytest.param([ask("bob", 6, lease=94.0), Released(7, "eve")], "bob", id="nobody is put off"),
-    pytest.param([ask("bob", 6), Released(7, "eve")], "ann", id="both are free: it starts"),
-    pytest.param([ask("bob", 150, lease=1.0)], "", id="a lease past its end ends any moment"),
-    pytest.param([ask("bob", 6), Left(7, "ann")], "bob", id="who leaves reserves nothing"),
-]
-
-
-@pytest.mark.parametrize(("events", "expected"), PASS)
-def test_small_requests_pass_a_large_one(events: list[Event], expected: str):
-    _state, granted = play(gpus("G0 G1"), [*PAIR, *events])
-    assert order(granted[2:]) == expected
-
-
-def test_who_waited_too_long_is_passed_by_nobody_on_its_units():
-    policy = Policy(None, 60.0)
-    state, _granted = play(gpus("G0 G1"), PAIR, policy)
-    state.note_served("cy", 20.0)
-    state.note_served("cy", 30.0)
-    assert step(state, Submitted(70.0, ticket("bob", 70.0, lease=1.0)))[1] == []
-    assert [grant.id for grant in step(state, Released(80.0, "eve"))[1]] == ["ann"]
-
-
-def test_who_waited_too_long_gathers_units_even_when_no_lease_has_an_end():
-    policy = Policy(None, 60.0)
-    events = [ask("eve"), ask("dee"), ask("ann", 1, 2)]
-    state, _granted = play(gpus("G0 G1"), events, policy)
-    state.note_served("cy", 20.0)
-    state.note_served("cy", 30.0)
-    step(state, Submitted(50.0, ticket("bob", 50.0, lease=1.0)))
-    assert step(state, Released(70.0, "dee"))[1] == []
-    assert [grant.id for grant in step(state, Released(80.0, "eve"))[1]] == ["ann"]
-
-
-def test_of_two_large_requests_for_the_same_units_only_the_first_reserves():
-    # eve's ends at 100 and dee's at 300: ann of 2 can start at 100, bob of 3 at 300.
-    units = gpus("G0 G1 G2")
-    before = [ask("eve", lease=100.0), ask("dee", lease=300.0), ask("fay", lease=10.0)]
-    large = [ask("ann", 1, 2), ask("bob", 2, 3), Released(5, "fay")]
-    _state, granted = play(units, [*before, *large, ask("cy", 6, lease=94.0)])
-    assert order(granted[3:]) == "cy"
-    _state, granted = play(units, [*before, *large, Released(7, "dee"), ask("cy", 8)])
-    assert order(granted[3:]) == "ann"
-
-
-def test_a_second_large_request_reserves_units_of_its_own():
-    units = (*gpus("A0 A1"), *gpus("T0 T1", model="T4", memory_mib=16_000))
-    before = [
-        *(ask(f"a{n}", lease=100.0, model="a100") for n in range(2)),
-        *(ask(f"t{n}", lease=50.0, model="t4") for n in range(2)),
-        *(ask("ann", 1, 2, model="a100"), ask("bob", 2, 2, model="t4")),
-        *(Released(5, "a0"), Released(5, "t0")),
-    ]
-    _state, granted = play(units, [*before, ask("cy", 6, lease=90.0), ask("dee", 7, lease=60.0)])
-    # On A0 until 96 is soon enough for ann; on T0 bob would be late by either.
-    assert granted[4:] == ["cy: A0"]
-
-
-def test_startable_is_what_nothing_waits_for():
-    state, _granted = play(gpus("G0 G1"), PAIR)
-    assert startable(state, [GPURequest(), GPURequest(2)]) == []
-    step(state, Left(7.0, "ann"))
-    assert startable(state, [GPURequest(), GPURequest(2)]) == [GPURequest()]
-
-
-# -- which units -----------------------------------------------------------------------------
-
-MIXED = (*gpus("A0"), *gpus("T1", model="T4", memory_mib=16_000))
-MIG = gpu("M0", kind="mig", parent="M", mig_profile="1g.10gb", memory_mib=10_000)
-WHICH = [
-    pytest.param(MIXED, ticket("ann"), "T1", id="the least able"),
-    pytest.param(MIXED, ticket("ann", memory_mib=20_000), "A0", id="that is able enough"),
-    pytest.param(MIXED, ticket("ann", model="a100"), "A0", id="of the model"),
-    pytest.param(gpus("G1 G0"), ticket("ann"), "G0", id="the lowest index"),
-    pytest.param(gpus("G0 G1"), ticket("ann", avoid="G0"), "G1", id="failed on last"),
-    pytest.param(gpus("G0"), ticket("ann", avoid="G0"), "G0", id="failed on if no other"),
-    pytest.param(MIXED, ticket("ann", avoid="T1"), "A0", id="failed on after the more able"),
-    pytest.param((*seats("S", 2), MIG), ticket("ann"), "M0", id="any is never a seat"),
-    pytest.param((MIG,), ticket("ann", kind="mig", mig_profile="2g.20gb"), "", id="exact profile"),
-    pytest.param((MIG,), ticket("ann", kind="gpu"), "", id="an instance is no whole GPU"),
-    pytest.param(
-        (gpu("A0", host="a"), *gpus("B1 B2", host="b")),
-        ticket("ann", count=2),
-        "B1 B2",
-        id="several on one host",
-    ),
-    pytest.param(
-        (gpu("A0", host="a"), gpu("B1", host="b")), ticket("ann", count=2), "", id="never on two"
-    ),
-    pytest.param(
-        (gpu("G0"), gpu("G1"), gpu("G2", links=("G4",)), gpu("G4", links=("G2",))),
-        ticket("ann", count=2),
-        "G2 G4",
-        id="linked ones together",
-    ),
-    pytest.param(
-        (*gpus("A0 A1", host="a"), gpu("B0", host="b", links=("B1",)), gpu("B1", host="b")),
-        ticket("ann", count=2),
-        "B0 B1",
-        id="linked on another host",
-    ),
-    pytest.param(
-        (*gpus("T0 T1", model="T4", memory_mib=1), gpu("G2", links=("G3",)), gpu("G3")),
-        ticket("ann", count=2),
-        "T0 T1",
-        id="less able ones before linked ones",
-    ),
-    pytest.param(
-        (
-            *(gpu(f"G{n}", links=tuple(f"G{m}" for m in range(3) if m != n)) for n in range(3)),
-            *(gpu("G3", links=("G4",)), gpu("G4", links=("G3",))),
-        ),
-        ticket("ann", count=2),
-        "G3 G4",
-        id="the smallest island",
-    ),
-    pytest.param(
-        # A chain 0-2-1: neither 0 and 1 are linked.
-        (gpu("G0", links=("G2",)), gpu("G1", links=("G2",)), gpu("G2")),
-        ticket("ann", count=2),
-        "G0 G2",
-        id="of an island those that are linked",
-    ),
-    pytest.param(
-        (*gpus("A0"), *gpus("T1", model="T4", memory_mib=16_000)),
-        ticket("ann", count=2),
-        "T1 A0",
-        id="mixed if there are no others",
-    ),
-    pytest.param(
-        gpus("G0 G1 G2"), ticket("ann", count=2, avoid="G0"), "G1 G2", id="several, failed on last"
-    ),
-    pytest.param(
-        gpus("G0 G1 G2"),
-        ticket("ann", count=2, avoid="G0 G1"),
-        "G2 G0",
-        id="several, as few failed on as can be",
-    ),
-    pytest.param(
-        (*seats("S", 2), *seats("R", 2, 1)),
-        ticket("ann", kind="seat", avoid="S/1"),
-        "R/1",
-        id="a seat of another GPU than the one failed on",
-    ),
-]
-
-
-@pytest.mark.parametrize(("units", "wanted", "expected"), WHICH)
-def test_units_of_a_request_are(units: tuple[GPUUnit, ...], wanted: Ticket, expected: str):
-    _state, granted = play(units, [Submitted(0.0, wanted)])
-    assert granted == ([f"ann: {expected}"] if expected else [])
-
-
-def test_seats_are_of_the_emptiest_gpu():
-    units = (*seats("S", 3), *seats("R", 3, 1))
-    events = [ask(name, kind="seat") for name in ("ann", "bob", "cy", "dee")]
-    _state, granted = play(units, events)
-    assert granted == ["ann: S/1", "bob: R/1", "cy: S/2", "dee: R/2"]
-
-
-WHOLE, IN_SEATS = gpus("S0"), seats("S0", 2)
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        pytest.param(IN_SEATS, WHOLE, id="seats made whole"),
-        pytest.param(WHOLE, IN_SEATS, id="a GPU made seats"),
-    ],
-)
-def test_a_card_is_not_leased_as_a_whole_and_in_parts(
-    before: tuple[GPUUnit, ...], after: tuple[GPUUnit, ...]
-):
-    state, granted = play(before, [ask("ann", kind=before[0].kind)])
-    assert len(granted) == 1
-    step(state, Surveyed(1.0, after))
-    assert step(state, ask("bob", 2, kind=after[0].kind))[1] == []
-    assert [grant.id for grant in step(state, Released(3.0, "ann"))[1]] == ["bob"]
 
 
 # -- what happens to units and leases ----------------------------------------------------------
