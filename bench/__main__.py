@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from bench import class_start, harness, queue, report
+from bench import class_start, harness, queue, queue_durable, report
 from cli.errors import Problem
 
 #: Load above which someone else is at work on this machine.
@@ -31,7 +31,8 @@ def main() -> int:
         say(f"this machine is at work already (load {load:.1f}): the figures will be worse for it")
     if options.name in (None, queue.NAME):
         try:
-            say(f"wrote {harness.write(queue.NAME, queue.measure(say))}")
+            for each in (queue, queue_durable):
+                say(f"wrote {harness.write(each.NAME, each.measure(say))}")
         except FileNotFoundError as missing:
             print(missing, file=sys.stderr)
             return 1

@@ -12,6 +12,7 @@ from pathlib import Path
 from bench import harness
 from bench.queue_policies import OTHERS, Ordered, Ours
 from bench.queue_trace import Request, classroom, heavy, weights
+from bench.queue_waits import Waits
 from room.gpus.events import Policy, Released, Submitted, Surveyed, Ticket
 from room.gpus.queue import step
 from room.gpus.requests import GPURequest
@@ -63,8 +64,10 @@ def bound(requests: Sequence[Request], units: int) -> float:
     return done / (units * (end - requests[0].at))
 
 
-def play(requests: Sequence[Request], units: int, queue: Ours | Ordered) -> Outcome:
-    """Let everyone come, run and go."""
+def play(
+    requests: Sequence[Request], units: int, queue: Ours | Ordered, watch: Waits | None = None
+) -> Outcome:
+    """Let everyone come, run and go; ``watch`` is told of it."""
     end, begin = requests[-1].at, requests[0].at
     cohort = sorted({r.user for r in requests if heavy(r.user)})
     waiting, held = dict.fromkeys(cohort, 0), dict.fromkeys(cohort, 0)
@@ -86,6 +89,8 @@ def play(requests: Sequence[Request], units: int, queue: Ours | Ordered) -> Outc
             request = requests[coming]
             if request.user in waiting:
                 waiting[request.user] += 1
+            if watch is not None:
+                watch.asked(coming, request)
             started = time.perf_counter()
             granted = queue.ask(coming, request)
             coming += 1
@@ -100,6 +105,8 @@ def play(requests: Sequence[Request], units: int, queue: Ours | Ordered) -> Outc
         deciding += time.perf_counter() - started
         for number in granted:
             request = requests[number]
+            if watch is not None:
+                watch.granted(number, request, now)
             waits[number] = now - request.at
             running += request.units
             heapq.heappush(ends, (now + request.seconds, number))
@@ -118,9 +125,11 @@ def measure(say: Callable[[str], None]) -> list[harness.Result]:
         requests = classroom(units)
         light = [n for n, request in enumerate(requests) if not heavy(request.user)]
         say(f"{units} units: {len(requests)} requests")
-        ours = play(requests, units, Ours(units))
+        watch = Waits(Policy().max_wait)
+        ours = play(requests, units, Ours(units), watch)
         others = {kind: play(requests, units, Ordered(units, kind)) for kind in OTHERS}
         rows += _rows(units, ours, others, light, bound(requests, units), machine)
+        rows += _long_waits(units, ours, watch, machine)
         if units == SIZES[0]:
             _frontier(requests, units, others, light, say)
     rows.append(_decision_time(machine, say))
@@ -161,6 +170,20 @@ def _rows(
             machine,
             target=50.0,
         ),
+    ]
+
+
+def _long_waits(
+    units: int, ours: Outcome, watch: Waits, machine: Mapping[str, object]
+) -> list[harness.Result]:
+    long = sum(wait > watch.max_wait for wait in ours.waits.values())
+    hours = f"{watch.max_wait / HOUR:.0f} h"
+    return [
+        harness.summarize(f"{units} units: {name}", "", {"ours": [float(count)]}, machine, **more)
+        for name, count, more in (
+            (f"waits above {hours}", long, {}),
+            (f"of them not by the rule of {hours}", len(watch.unexplained), {"target": 0.0}),
+        )
     ]
 
 

@@ -13,8 +13,9 @@ SEED, REQUESTS, CAP = 20261124, 10_000, 4 * 3600.0
 DAY, NINE = 86_400.0, 9 * 3600.0
 #: Share of the requests that come at nine o'clock, within so many seconds.
 BURST, BURST_SECONDS = 0.6, 600.0
-#: Asked for by all together, for what the units could do in the same time.
-LOAD = 1.1
+#: Asked for by all together, for what the units could do in the same time. So much that even those
+#: of the heavy who ask for less ask for a third more than their share: they stay backlogged.
+LOAD = 1.5
 #: Classes: weight, students who ask for little, and those who ask for much. Per head all alike.
 CLASSES = {"course-a": (1.0, 40, 4), "course-b": (2.0, 80, 8)}
 #: How much more often those ask; every second one twice that.
