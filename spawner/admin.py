@@ -72,7 +72,7 @@ class UnitsHandler(AdminHandler):
         leases = await services.store.run(services.broker.leases)
         units = await services.store.run(services.broker.units)
         waiting = await services.waiting.tickets()
-        places = (await services.waiting.outlook()).places
+        places = await services.waiting.places()
         overdue = await services.store.run(services.broker.look, _overdue)
         holders = {unit: lease for lease in leases for unit in lease.units}
         self.say(

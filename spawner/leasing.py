@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 from jupyterhub.apihandlers import APIHandler
 
 from room.gpus.events import Ticket
-from room.gpus.forecast import Place
+from room.gpus.forecast import Place, chances
 from room.gpus.placement import refuse
+from room.gpus.state import Shape
 from room.models import GPUUnit, Lease, Owner, Reject, SpawnOptions
 from spawner import options, stages
 from spawner.availability import Availability
@@ -159,24 +161,33 @@ class Leasing(Choices):
     async def availability(self) -> dict[str, Availability]:
         """Return for each profile with GPUs how many are free, and how long one would wait."""
         profiles = self.resolved_profiles() or await self.load_profiles()
-        wanted = {options.slug_of(p): self.asked_gpus(self._override(p)) for p in profiles}
-        requests = {request for request in wanted.values() if request is not None}
-        if not requests:
+        overrides = {options.slug_of(p): self._override(p) for p in profiles}
+        wanted = {
+            slug: Shape(request, float(override.get("lease", self.lease)) or None)
+            for slug, override in overrides.items()
+            if (request := self.asked_gpus(override)) is not None
+        }
+        if not wanted:
             return {}
-        known = (await self.services.waiting.outlook(requests)).requests
+        broker, cap = self.services.broker, self.gpu_cap or None
+        look = partial(
+            chances,
+            owner=self.owner,
+            wishes=list(wanted.values()),
+            groups=[group.name for group in self.user.groups],
+            cap=cap,
+        )
+        offered = await self.services.store.run(broker.look, look)
         found = {}
-        for slug, request in wanted.items():
-            if request is not None:
-                inventory = self.services.broker.inventory
-                refused = refuse(request, inventory, self.gpu_cap or None)
-                free, total, wait = known[request]
-                found[slug] = Availability(
-                    free=free,
-                    total=total,
-                    wait=wait,
-                    forbidden=refused.message if refused else "",
-                    seat=request.kind == "seat",
-                )
+        for (slug, (request, _lease)), chance in zip(wanted.items(), offered, strict=True):
+            refused = refuse(request, broker.inventory, cap)
+            found[slug] = Availability(
+                chance.free,
+                chance.total,
+                chance.wait,
+                forbidden=refused.message if refused else "",
+                seat=request.kind == "seat",
+            )
         return found
 
     # -- the end of a lease ------------------------------------------------------------------

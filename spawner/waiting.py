@@ -7,14 +7,14 @@ import contextlib
 import enum
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from room.gpus.broker import Broker, Waiting
 from room.gpus.events import Ticket
-from room.gpus.forecast import Outlook, Place, outlook
+from room.gpus.forecast import Place, outlook
 from room.gpus.requests import GPURequest
 from room.models import Lease, Owner, Reject
 from room.store import Store
@@ -57,7 +57,7 @@ class WaitingRoom:
     _waiters: dict[str, _Waiter] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _keeper: asyncio.Task[None] | None = None
-    _outlook: tuple[float, Outlook] | None = None
+    _places: tuple[float, Mapping[str, Place]] | None = None
     _noted: float = 0.0
 
     async def ask(
@@ -81,7 +81,7 @@ class WaitingRoom:
             cap=cap,
             origin=origin,
         )
-        self._outlook = None
+        self._places = None
         self._changed.set()
         return found
 
@@ -122,7 +122,7 @@ class WaitingRoom:
             return lease
         finally:
             del self._waiters[ticket.id]
-            self._outlook = None
+            self._places = None
             self._changed.set()
 
     async def divert(self, ticket_id: str) -> bool:
@@ -137,17 +137,13 @@ class WaitingRoom:
         """Return every ticket that waits, whether a start stands behind it or not yet."""
         return await self.store.run(self.broker.waiting)
 
-    async def outlook(self, requests: Iterable[GPURequest] = ()) -> Outlook:
-        """Return the forecast for everyone, and for ``requests`` that somebody thinks of."""
-        wanted = frozenset(requests)
+    async def places(self) -> Mapping[str, Place]:
+        """Return everyone's place in the queue, by ticket."""
         now = self.clock()
-        if self._outlook is not None:
-            at, known = self._outlook
-            if 0 <= now - at < SETTLE and wanted <= known.requests.keys():
-                return known
-            wanted |= known.requests.keys()
-        found = await self.store.run(self.broker.look, lambda state: outlook(state, wanted))
-        self._outlook = (now, found)
+        if self._places is not None and 0 <= now - self._places[0] < SETTLE:
+            return self._places[1]
+        found = await self.store.run(self.broker.look, outlook)
+        self._places = (now, found)
         return found
 
     # -- keeping it going --------------------------------------------------------------------
@@ -163,7 +159,7 @@ class WaitingRoom:
             waiter = self._waiters.get(lease_id)
             if waiter is not None:
                 self._end(waiter, None)
-        self._outlook = None
+        self._places = None
         self._changed.set()
 
     @staticmethod
@@ -191,7 +187,7 @@ class WaitingRoom:
             # Another process of ours granted it.
             self._end(self._waiters[ticket_id], None)
         await self._sweep()
-        places = (await self.outlook()).places
+        places = await self.places()
         for ticket_id, waiter in list(self._waiters.items()):
             if ticket_id in places:
                 waiter.tell(places[ticket_id], sum(len(lease.units) for lease in leases))

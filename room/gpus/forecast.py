@@ -13,20 +13,22 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
-from room.gpus.events import NEVER, Grant, Released, Ticket
-from room.gpus.queue import startable, step
+from room.gpus.events import NEVER, Grant, Released, Submitted, Ticket
+from room.gpus.queue import step
 from room.gpus.requests import GPURequest
-from room.gpus.state import State
-from room.models import GPUUnit
+from room.gpus.state import Shape, State
+from room.models import GPUUnit, Owner
 
 #: Grants that are tried one by one, and ends of leases that are.
 TRIED = 100
 #: What a lease without an end is thought to take in the order of those behind, in seconds.
 _TYPICAL = 3600.0
+#: The number of a ticket behind all that came in the same instant.
+_LAST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +46,20 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    """``places`` by ticket; ``requests``: free units, all units, and seconds one would wait.
+class Chance:
+    """What somebody who asks now finds: free units, all units, and the seconds of the wait.
 
-    Who asks now is taken to be the last in the line; None: nobody can tell.
+    ``wait`` None: nobody can tell.
     """
 
-    places: Mapping[str, Place] = field(default_factory=dict)
-    requests: Mapping[GPURequest, tuple[int, int, float | None]] = field(default_factory=dict)
+    free: int
+    total: int
+    wait: float | None
 
 
-def outlook(state: State, requests: Iterable[GPURequest] = ()) -> Outlook:
-    """Return the forecast from the state, which is not changed."""
-    wanted = tuple(dict.fromkeys(requests))
-    trial = _Trial(state, wanted)
+def outlook(state: State) -> dict[str, Place]:
+    """Return everyone's place, by ticket; the state is not changed."""
+    trial = _Trial(state)
     trial.run()
     of = len(state.tickets)
     places = {}
@@ -67,50 +69,80 @@ def outlook(state: State, requests: Iterable[GPURequest] = ()) -> Outlook:
     for position, ticket in enumerate(_by_rule(trial.state), len(places) + 1):
         then = None if pace is None else state.now + position * pace
         places[ticket.id] = Place(position, of, then, _rate(trial, pace))
-    last = None if pace is None else (of + 1) * pace
-    return Outlook(places, {r: (*state.pool.how_many(r), trial.waits.get(r, last)) for r in wanted})
+    return places
+
+
+def chances(
+    state: State, owner: Owner, wishes: Iterable[Shape], *, groups: Iterable[str], cap: int | None
+) -> list[Chance]:
+    """Return for each wish what its owner would find now; the state is not changed."""
+    group = state.first_group(groups)
+    found = []
+    for request, lease_seconds in wishes:
+        ticket = Ticket("", owner, request, state.now, _LAST, group, lease_seconds, cap)
+        found.append(Chance(*state.pool.how_many(request), _wait(state, ticket)))
+    return found
+
+
+def _wait(state: State, ticket: Ticket) -> float | None:
+    trial = _Trial(state)
+    if trial.ask(ticket):
+        return 0.0
+    trial.run(until=ticket.id)
+    for granted, at, _ended in trial.granted:
+        if granted.id == ticket.id:
+            return at - state.now
+    pace = trial.pace()
+    if pace is None:
+        return None
+    behind = [each.id for each in _by_rule(trial.state)].index(ticket.id)
+    return (len(trial.granted) + behind + 1) * pace
 
 
 class _Trial:
-    """What happens when every lease ends at its end, and nobody comes or leaves."""
+    """What happens when every lease ends at its end, and nobody else comes or leaves."""
 
-    def __init__(self, state: State, requests: tuple[GPURequest, ...]) -> None:
+    def __init__(self, state: State) -> None:
         self.state = state.copy()
         self.began = state.now
         #: Who was granted units, when, and how many leases on such units had ended by then.
         self.granted: list[tuple[Ticket, float, int]] = []
-        #: Seconds until one more such request could start.
-        self.waits: dict[GPURequest, float] = {}
         self.tired = False
-        self._requests = requests
         asked = {ticket.request for ticket in state.tickets.values()}
         self._ended: dict[GPURequest, int] = dict.fromkeys(asked, 0)
         self._ends = [(grant.ends, grant.id) for grant in state.leases.values()]
         heapq.heapify(self._ends)
 
-    def run(self) -> None:
-        self._look()
+    def ask(self, ticket: Ticket) -> bool:
+        """Let somebody ask now; say whether they are served at once."""
+        self._ended.setdefault(ticket.request, 0)
+        granted = step(self.state, Submitted(self.began, ticket))[1]
+        self._note(granted)
+        return any(grant.id == ticket.id for grant in granted)
+
+    def run(self, until: str = "") -> None:
+        """Let leases end until nobody waits, or the ticket ``until`` is granted."""
         ended = 0
-        while self._ends and self._ends[0][0] < NEVER and self._anything_open():
-            if len(self.granted) >= TRIED or ended >= 2 * TRIED + len(self._requests):
+        while self._ends and self._ends[0][0] < NEVER and self.state.tickets:
+            if until and until not in self.state.tickets:
+                return
+            if len(self.granted) >= TRIED or ended >= 2 * TRIED:
                 self.tired = True
                 return
             ended += 1
             self._end(heapq.heappop(self._ends)[1])
-            self._look()
 
     def pace(self) -> float | None:
         """Return the seconds from one grant to the next; None when no more can be foretold."""
         passed = self.state.now - self.began
         return passed / len(self.granted) if self.tired and self.granted and passed else None
 
-    def _anything_open(self) -> bool:
-        return bool(self.state.tickets) or len(self.waits) < len(self._requests)
-
     def _end(self, lease_id: str) -> None:
         grant = self.state.leases[lease_id]
         self._count(grant)
-        _state, granted = step(self.state, Released(max(grant.ends, self.began), lease_id))
+        self._note(step(self.state, Released(max(grant.ends, self.began), lease_id))[1])
+
+    def _note(self, granted: Iterable[Grant]) -> None:
         for each in granted:
             self.granted.append((each.ticket, self.state.now, self._ended[each.ticket.request]))
             heapq.heappush(self._ends, (each.ends, each.id))
@@ -124,13 +156,6 @@ class _Trial:
     def _units(self, grant: Grant) -> Iterator[GPUUnit]:
         known = self.state.pool.units
         return (known[unit_id] for unit_id in grant.units if unit_id in known)
-
-    def _look(self) -> None:
-        """Note which requests could start behind all that wait."""
-        unknown = [request for request in self._requests if request not in self.waits]
-        if unknown and self.state.pool.free_count:
-            for request in startable(self.state, unknown):
-                self.waits[request] = self.state.now - self.began
 
 
 def _by_rule(state: State) -> list[Ticket]:

@@ -21,7 +21,7 @@ first of them does. A time that nobody knows, because leases have no end, reserv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from room.gpus.events import (
@@ -38,7 +38,6 @@ from room.gpus.events import (
     Ticket,
 )
 from room.gpus.pool import MayHave, Reservation
-from room.gpus.requests import GPURequest
 from room.gpus.state import Shape, State
 
 
@@ -103,7 +102,7 @@ _TAKE: dict[type, Callable[[State, Any], None]] = {
 def _grants(state: State) -> list[Grant]:
     granted: list[Grant] = []
     while state.tickets and state.pool.free_count:
-        grant = _next_grant(state, [])
+        grant = _next_grant(state)
         if grant is None:
             break
         state.serve(grant)
@@ -111,20 +110,9 @@ def _grants(state: State) -> list[Grant]:
     return granted
 
 
-def startable(state: State, requests: Iterable[GPURequest]) -> list[GPURequest]:
-    """Return which requests could start now behind all that wait, with a lease without end."""
+def _next_grant(state: State) -> Grant | None:
+    """Return the first ticket in the order that can start now without delaying one before it."""
     reservations: list[Reservation] = []
-    if _next_grant(state, reservations) is not None:
-        return []
-    may_have = _beside(reservations, NEVER)
-    return [request for request in requests if state.pool.place(request, may_have) is not None]
-
-
-def _next_grant(state: State, reservations: list[Reservation]) -> Grant | None:
-    """Return the first ticket in the order that can start now without delaying one before it.
-
-    What is reserved for those before it is added to ``reservations``.
-    """
     tried: set[Shape] = set()
     for hold, tickets in ((True, state.first_overdue()), (False, state.first_of_each())):
         for ticket in tickets:

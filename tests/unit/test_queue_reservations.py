@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from room.gpus.events import NEVER, Event, Left, Policy, Prolonged, Released, Submitted
-from room.gpus.queue import startable, step
-from room.gpus.requests import GPURequest
+from room.gpus.queue import step
 from tests.utils.queueing import ask, gpus, order, play, ticket
 
 #: Two units: one is leased until 100, one is free, and ann waits for both.
@@ -107,10 +106,3 @@ def test_who_waits_for_one_unit_keeps_no_large_request_from_reserving():
     ]
     _state, granted = play(units, [*before, ask("cy", 6)])
     assert order(granted[3:]) == ""
-
-
-def test_startable_is_what_nothing_waits_for():
-    state, _granted = play(gpus("G0 G1"), PAIR)
-    assert startable(state, [GPURequest(), GPURequest(2)]) == []
-    step(state, Left(7.0, "ann"))
-    assert startable(state, [GPURequest(), GPURequest(2)]) == [GPURequest()]
