@@ -9,6 +9,7 @@ from jupyterhub.scopes import needs_scope
 from pydantic import BaseModel, Field, ValidationError
 from tornado import web
 
+from engine.client import EngineRefusedError, EngineUnavailableError
 from room.gpus.events import Ticket
 from room.gpus.forecast import Place
 from room.gpus.ledger import moment
@@ -119,7 +120,13 @@ class ReleaseHandler(AdminHandler):
             services.broker.note, self.actor, "lease-release", str(lease.owner), lease.id
         )
         spawner = services.spawners.get(lease.owner)
-        if spawner is None or not await spawner.end_for_admin():
+        try:
+            stopped = spawner is not None and await spawner.end_for_admin()
+        except (EngineRefusedError, EngineUnavailableError) as error:
+            raise web.HTTPError(
+                409, f"The engine did not stop the server, so its lease stays ({error})"
+            ) from error
+        if not stopped:
             # No container has it: nothing but the row is left.
             await services.store.run(services.broker.release, lease.id)
         self.say({})

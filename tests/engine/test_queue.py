@@ -230,6 +230,26 @@ def test_an_admin_sees_the_line_drains_a_unit_and_takes_one_back(room: Room) -> 
     room.wait_nothing_left()
 
 
+def test_a_lease_is_not_taken_back_from_a_server_that_the_engine_does_not_stop(
+    room: Room, engine: FaultyEngine
+) -> None:
+    hub = room.open(gpus=1, traits={"profile_list": PROFILES}, engine=engine)
+    hub.add("holder", "next")
+    hub.start_server("holder", {"profile": "gpu"})
+    ask_in_turn(room, hub, ["next"])
+    (lease,) = room.leases()
+    engine.fault(r"POST /containers/[^/]+/stop", "refuse")
+    answer = hub.ask_admin("release", {"lease": lease.id})
+    assert answer.status_code == 409
+    assert answer.json()["message"].startswith("The engine did not stop the server")
+    assert list(holders(room).values()) == ["holder"]
+    engine.heal()
+    hub.admin("release", {"lease": lease.id})
+    hub.wait_ready("next")
+    hub.stop_server("next")
+    room.wait_nothing_left()
+
+
 def test_a_place_nobody_looks_at_is_given_up_in_words(room: Room) -> None:
     hub = room.open(gpus=1, traits={"profile_list": PROFILES, "queue_api_grace": 2})
     hub.add("holder", "w1")
@@ -239,6 +259,25 @@ def test_a_place_nobody_looks_at_is_given_up_in_words(room: Room) -> None:
     assert waiting(room) == []
     assert "queue-unseen" in hub.log.read_text()
     hub.stop_server("holder")
+    room.wait_nothing_left()
+
+
+def test_a_closed_laptop_keeps_its_place_for_the_grace_of_a_page(room: Room) -> None:
+    hub = room.open(gpus=1, traits={"profile_list": PROFILES, "queue_grace": 6})
+    hub.add("holder", "w1", "w2")
+    hub.start_server("holder", {"profile": "gpu"})
+    with hub.browser("w1") as laptop:
+        laptop.start({"profile": "gpu"})
+        assert laptop.place() == (1, 1)
+        assert hub.request_start("w2", {"profile": "gpu"}).status_code == 202
+        wait_until(lambda: waiting(room) == ["w1", "w2"], timeout=20, explain=hub.tail)
+        # Each look opens the page's stream, and closes it as soon as it has said the place.
+        wait_until(lambda: laptop.place() == (1, 2), timeout=20, explain=hub.tail)
+    wait_until(lambda: hub.model("w1") is None, timeout=60, explain=hub.tail)
+    assert waiting(room) == ["w2"], "who asked over REST has a grace of its own"
+    assert "Nobody looked at this page for 6 s" in hub.log.read_text()
+    for user in ("w2", "holder"):
+        hub.stop_server(user)
     room.wait_nothing_left()
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -219,15 +220,26 @@ class Hub:
 
     def admin(self, what: str, body: Any = None) -> dict[str, Any]:
         """Ask what ``room gpu`` asks; with ``body``, tell it to do something."""
-        url = f"http://127.0.0.1:{self.port}/hub/room/admin/{what}"
-        answer = self.http.get(url) if body is None else self.http.post(url, json=body)
+        answer = self.ask_admin(what, body)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
 
+    def ask_admin(self, what: str, body: Any = None) -> httpx.Response:
+        url = f"http://127.0.0.1:{self.port}/hub/room/admin/{what}"
+        return self.http.get(url) if body is None else self.http.post(url, json=body)
+
     def to_cpu(self, user: str, server: str = "") -> httpx.Response:
         """Ask that a start which waits for a GPU goes on without one."""
         return self.http.post(f"http://127.0.0.1:{self.port}/hub/room/queue/cpu/{user}/{server}")
+
+    @contextmanager
+    def browser(self, user: str) -> Iterator[Browser]:
+        """Yield somebody's browser, logged in."""
+        with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30) as http:
+            made = Browser(user, http)
+            made.log_in()
+            yield made
 
     def wait_failed(self, user: str, server: str = "") -> str:
         """Wait until a start has failed; return the words on its progress stream."""
@@ -238,3 +250,35 @@ class Hub:
             if failed:
                 return str(failed[-1]["message"])
         raise AssertionError(f"the start of {user} did not fail\n{self.tail()}")
+
+
+class Browser:
+    """What a page does that no REST client does: cookies and forms."""
+
+    def __init__(self, user: str, http: httpx.Client) -> None:
+        self.user = user
+        self._http = http
+
+    def log_in(self) -> None:
+        self._submit("/hub/login", {"username": self.user, "password": ""})
+
+    def start(self, form: Mapping[str, str]) -> None:
+        """Fill in the start page."""
+        self._submit("/hub/spawn", form)
+
+    def place(self) -> tuple[int, int]:
+        """Look at the progress page until it says the place in the queue; then close it."""
+        path = f"/hub/api/users/{self.user}/server/progress"
+        params = {"_xsrf": self._http.cookies["_xsrf"]}
+        with self._http.stream("GET", path, params=params, timeout=60) as stream:
+            for line in stream.iter_lines():
+                waiting = line.startswith("data:") and json.loads(line[5:]).get("waiting")
+                if waiting:
+                    return waiting["position"], waiting["of"]
+        raise AssertionError(f"the stream of {self.user} said no place")
+
+    def _submit(self, path: str, form: Mapping[str, str]) -> None:
+        self._http.get(path).raise_for_status()
+        xsrf = {"_xsrf": self._http.cookies["_xsrf"]}
+        answer = self._http.post(path, data={**form, **xsrf})
+        assert answer.status_code in (200, 302), answer.text
