@@ -78,4 +78,4 @@ def _source(options: Options, listen: bool) -> Source:
         return NvmlSource(pynvml, cdi.reader())
     watch = XidWatch(pynvml, log)
     watch.start()
-    return NvmlSource(pynvml, cdi.reader(), watch.sick)
+    return NvmlSource(pynvml, cdi.reader(), watch.reported)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from agent import xid
 from agent.reading import Reading
 from room.gpus import inventory
-from room.models import GPUUnit, Inventory
+from room.models import GPUUnit, Inventory, Xid
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,8 @@ def complete(reading: Reading, known: tuple[GPUUnit, ...], same_boot: bool) -> t
     """
     if reading.problem:
         why = f"NVML does not answer: {_PROBLEMS.get(reading.problem, reading.problem)}"
-        return tuple(replace(unit, health="unknown", why=why) for unit in known)
+        unknown = (replace(unit, health="unknown", why=why) for unit in known)
+        return tuple(_condemned(unit, reading.xids) for unit in unknown)
     units = {unit.uuid: unit for unit in reading.units}
     faulty = {fault.uuid: fault for fault in reading.faults if fault.uuid}
     nameless = {fault.index: fault for fault in reading.faults if not fault.uuid}
@@ -50,7 +53,19 @@ def complete(reading: Reading, known: tuple[GPUUnit, ...], same_boot: bool) -> t
     for uuid, fault in faulty.items():
         if uuid not in remembered:
             units[uuid] = GPUUnit(uuid, fault.index, "GPU", 0, health=fault.health, why=fault.why)
-    return tuple(sorted(units.values(), key=lambda unit: (unit.index, unit.uuid)))
+    told = (_condemned(unit, reading.xids) for unit in units.values())
+    return tuple(sorted(told, key=lambda unit: (unit.index, unit.uuid)))
+
+
+def _condemned(unit: GPUUnit, xids: Mapping[str, Xid]) -> GPUUnit:
+    """Return the unit as its GPU's fatal Xid makes it: that is known for sure, and says most.
+
+    A card that has fallen off the bus is lost too, and may be well again after a reboot.
+    """
+    found = xids.get(unit.parent or unit.uuid)
+    if found is None:
+        return unit
+    return replace(unit, health="sick", why=xid.words(found.number), xid=found)
 
 
 class Known:
@@ -68,7 +83,9 @@ class Known:
         units = complete(reading, self._units, self._same_boot)
         if not reading.problem:
             # What did not even tell its model is worth nothing tomorrow.
-            told = tuple(replace(unit, health="ok", why="") for unit in units if unit.memory_mib)
+            told = tuple(
+                replace(unit, health="ok", why="", xid=None) for unit in units if unit.memory_mib
+            )
             if told != self._units or not self._same_boot:
                 self._units, self._same_boot = told, True
                 self._save()

@@ -13,7 +13,7 @@ from typing import Any
 from agent.nvlink import links
 from agent.reading import Fault, Process, Reading
 from room.gpus.use import UnitUse
-from room.models import GPUUnit
+from room.models import GPUUnit, Xid
 
 #: The CDI kind that NVIDIA's toolkit writes.
 CDI_KIND = "nvidia.com/gpu"
@@ -54,13 +54,13 @@ class _Found:
 
 
 class NvmlSource:
-    """Looks at the cards. ``xids`` tells of each card the fatal Xid it has reported, in words."""
+    """Looks at the cards. ``xids`` tells which have reported a fatal Xid, by UUID."""
 
     def __init__(
         self,
         nvml: Any,
         cdi_names: Callable[[], frozenset[str]],
-        xids: Callable[[], Mapping[str, str]] = dict,
+        xids: Callable[[], Mapping[str, Xid]] = dict,
     ) -> None:
         self._nvml = nvml
         self._cdi_names = cdi_names
@@ -70,7 +70,7 @@ class NvmlSource:
 
     def read(self) -> Reading:
         """Look once. NVML is opened when it has to be, and opened anew after it failed."""
-        nvml, names = self._nvml, self._cdi_names()
+        nvml, names, xids = self._nvml, self._cdi_names(), self._xids()
         try:
             if not self._open:
                 nvml.nvmlInit()
@@ -82,7 +82,8 @@ class NvmlSource:
             cuda = _cuda(nvml.nvmlSystemGetCudaDriverVersion_v2())
         except nvml.NVMLError as error:
             self.close()
-            return Reading(problem=problem(error.value, str(error)), cdi_names=names)
+            why = problem(error.value, str(error))
+            return Reading(problem=why, cdi_names=names, xids=xids)
         reach = self._reach(found.handles)
         return Reading(
             units=tuple(replace(unit, links=reach.get(unit.uuid, ())) for unit in found.units),
@@ -90,6 +91,7 @@ class NvmlSource:
             processes=tuple(found.processes),
             cards=frozenset(found.handles),
             faults=tuple(found.faults),
+            xids=xids,
             driver_version=driver,
             cuda_version=cuda,
             cdi_names=names,
@@ -134,7 +136,7 @@ class NvmlSource:
                 found.processes += self._processes(its_handle, part.uuid)
             if not in_parts:
                 found.processes += self._processes(handle, uuid)
-            health, why = self._health(handle, uuid)
+            health, why = self._health(handle)
         except nvml.NVMLError as error:
             health, why = fault(error.value, str(error))
         units = [part for part, _ in parts] if in_parts else [card]
@@ -182,12 +184,9 @@ class NvmlSource:
             )
             yield unit, part
 
-    def _health(self, handle: Any, uuid: str) -> tuple[str, str]:
-        """Return the health of a card that answers: what it has reported itself."""
+    def _health(self, handle: Any) -> tuple[str, str]:
+        """Return the health of a card that answers: what it has counted itself."""
         nvml = self._nvml
-        xid = self._xids().get(uuid)
-        if xid is not None:
-            return "sick", xid
         errors = self._ask(
             nvml.nvmlDeviceGetTotalEccErrors,
             handle,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from room.gpus.use import UnitUse
-from room.models import GPUUnit, Owner
+from room.models import GPUUnit, Owner, Xid
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Reading:
     #: UUIDs of the cards that said who they are, in whatever state.
     cards: frozenset[str] = frozenset()
     faults: tuple[Fault, ...] = ()
+    #: Cards that have reported a fatal Xid, by UUID, whether they answer or not.
+    xids: Mapping[str, Xid] = field(default_factory=dict)
     driver_version: str = ""
     cuda_version: str = ""
     #: Why there was no answer at all: mismatch, permission, not-loaded, or NVML's own words.

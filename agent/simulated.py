@@ -2,11 +2,13 @@
 
 ``simulated.json`` in the agent's state directory may say, by UUID or index::
 
-    {"0": {"health": "sick", "why": "Xid 79"},
+    {"0": {"health": "sick", "why": "fan broken"},
      "1": {"lost": true},
+     "3": {"xid": 79, "report": "monday"},
      "2": {"utilisation": 97, "memory_mib": 9000, "servers": {"alice": 8000, "bob/two": 1000}}}
 
-``health`` is any that a unit can have. ``lost``: the card is not listed any more.
+``health`` is any that a unit can have. ``lost``: the card is not listed any more. ``xid`` is a
+fatal one that the card reports; another ``report`` is another event of the same kind.
 ``utilisation`` in percent, memory in MiB; ``servers`` is who uses how much, None for untold.
 ``"all"`` holds for every card; ``{"problem": "mismatch"}`` is a driver that answers nothing.
 """
@@ -22,7 +24,7 @@ from typing import Any
 from agent.reading import Process, Reading
 from room.gpus import inventory
 from room.gpus.use import UnitUse
-from room.models import GPUUnit, Owner
+from room.models import GPUUnit, Owner, Xid
 
 FILE = "simulated.json"
 #: Of a card that nobody has marked: what an idle one shows.
@@ -51,6 +53,11 @@ class SimulatedSource:
                 for number, (name, memory) in enumerate(mark.get("servers", {}).items(), 1)
             ),
             cards=frozenset(unit.uuid for unit, _mark in present),
+            xids={
+                unit.uuid: Xid(int(mark["xid"]), str(mark.get("report", "")))
+                for unit, mark in marked
+                if "xid" in mark
+            },
         )
 
     def _marks(self) -> Mapping[str, Any]:

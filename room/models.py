@@ -47,6 +47,17 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class Xid:
+    """A fatal error that a GPU's driver reported: its number in NVIDIA's catalog.
+
+    ``report`` is this one event's own: an agent says it again and again, and nobody else ever.
+    """
+
+    number: int
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
 class GPUUnit:
     """What can be leased: a whole GPU, a MIG instance, or one seat of a shared GPU.
 
@@ -74,6 +85,8 @@ class GPUUnit:
     why: str = ""
     #: UUIDs of the GPUs that it reaches by a fast link.
     links: tuple[str, ...] = ()
+    #: The newest fatal Xid that its GPU has reported since the agent began; then it is ``sick``.
+    xid: Xid | None = None
 
     @property
     def usable(self) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from room.models import GPUUnit, Inventory
+from room.models import GPUUnit, Inventory, Xid
 
 #: What a unit's JSON says beside its fields, for who reads it: loads makes it anew.
 _SAID = "cooperative"
@@ -48,8 +48,10 @@ def from_dict(data: Any) -> Inventory:
 
 def _unit(said: Mapping[str, Any]) -> GPUUnit:
     fields = {name: value for name, value in said.items() if name != _SAID}
+    xid = fields.get("xid")
     # JSON knows no tuples, and units have to be hashable.
-    return GPUUnit(**{**fields, "links": tuple(fields.get("links", ()))})
+    links = tuple(fields.get("links", ()))
+    return GPUUnit(**{**fields, "links": links, "xid": Xid(**xid) if xid else None})
 
 
 def unknown(inventory: Inventory, why: str) -> Inventory:

@@ -13,14 +13,14 @@ from agent.known import Known, complete
 from agent.nvml import NvmlSource, problem
 from agent.reading import Fault, Process, Reading
 from agent.xid import FATAL, XidWatch
-from room.models import GPUUnit
+from room.models import GPUUnit, Xid
 from tests.utils.fake_nvml import Device, FakeNvml, NVMLError, eight, lost, not_supported, parted
 from tests.utils.wait import wait_until
 
 LOG = logging.getLogger("test")
 
 
-def read(nvml: FakeNvml, *names: str, xids: dict[str, str] | None = None) -> Reading:
+def read(nvml: FakeNvml, *names: str, xids: dict[str, Xid] | None = None) -> Reading:
     return NvmlSource(nvml, lambda: frozenset(names), lambda: xids or {}).read()
 
 
@@ -117,11 +117,37 @@ def test_all_instances_of_a_sick_card_are_sick() -> None:
     assert {unit.health for unit in reading.units} == {"sick"}
 
 
-def test_a_fatal_xid_makes_a_card_sick() -> None:
-    reading = read(eight(), xids={"GPU-0002": "Xid 79"})
-    assert [u.uuid for u in reading.units if u.health == "sick" and u.why == "Xid 79"] == [
-        "GPU-0002"
-    ]
+FELL = Xid(79, "monday")
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param(Device("GPU-a"), id="answers"),
+        pytest.param(Device("GPU-a", ecc=3), id="memory-errors-too"),
+        pytest.param(Device("GPU-a", fails={"memory": lost()}), id="lost-too"),
+        pytest.param(Device("GPU-a", fails={"name": NVMLError(999)}), id="nameless"),
+        pytest.param(parted("GPU-a", "1g.5gb", "1g.5gb"), id="all-its-instances"),
+    ],
+)
+def test_a_fatal_xid_makes_a_card_sick_and_says_so_whatever_else_it_is(device: Device) -> None:
+    reading = read(FakeNvml([device, Device("GPU-b")]), xids={"GPU-a": FELL})
+    units = complete(reading, (), same_boot=True)
+    mine = [unit for unit in units if unit.index == 0]
+    assert mine
+    assert {(unit.health, unit.xid) for unit in mine} == {("sick", FELL)}
+    assert all(unit.why.startswith("Xid 79 (GPU has fallen off the bus): ") for unit in mine)
+    assert [(u.health, u.xid) for u in units if u.index == 1] == [("ok", None)]
+
+
+def test_a_driver_that_stops_answering_hides_no_fatal_xid() -> None:
+    nvml, known = eight(), Known()
+    source = NvmlSource(nvml, frozenset, lambda: {"GPU-0002": FELL})
+    known.complete(source.read())
+    nvml.refuses = NVMLError(18, "mismatch")
+    units = {unit.uuid: unit for unit in known.complete(source.read())}
+    assert (units["GPU-0002"].health, units["GPU-0002"].xid) == ("sick", FELL)
+    assert units["GPU-0003"].health == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -267,10 +293,31 @@ def test_a_fatal_xid_is_heard_and_a_programs_own_is_not(watching) -> None:
     watch = watching(nvml)
     nvml.report(nvml.devices[0], 31)
     nvml.report(nvml.devices[1], 79)
-    wait_until(watch.sick, timeout=10)
-    assert watch.sick().keys() == {"GPU-0001"}
-    assert "Xid 79" in watch.sick()["GPU-0001"]
+    wait_until(watch.reported, timeout=10)
+    assert watch.reported().keys() == {"GPU-0001"}
+    assert watch.reported()["GPU-0001"].number == 79
     assert nvml.registered == 8
+
+
+def test_a_report_is_the_same_until_the_card_reports_again(watching) -> None:
+    nvml = eight()
+    watch = watching(nvml)
+    nvml.report(nvml.devices[1], 79)
+    first = wait_until(lambda: watch.reported().get("GPU-0001"), timeout=10)
+    assert watch.reported()["GPU-0001"] == first
+    nvml.report(nvml.devices[1], 79)
+    wait_until(lambda: watch.reported()["GPU-0001"].report != first.report, timeout=10)
+
+
+def test_a_card_that_does_not_say_who_it_is_any_more_is_known_by_that(watching) -> None:
+    nvml = eight()
+    watch = watching(nvml)
+    wait_until(lambda: nvml.registered == 8, timeout=10)
+    nvml.report(nvml.devices[6], 31)
+    nvml.devices[3].fails["uuid"] = lost()
+    nvml.report(nvml.devices[3], 79)
+    wait_until(watch.reported, timeout=10)
+    assert {name: xid.number for name, xid in watch.reported().items()} == {"GPU-0003": 79}
 
 
 def test_a_card_without_xids_does_not_hide_those_of_the_others(watching) -> None:
@@ -278,13 +325,18 @@ def test_a_card_without_xids_does_not_hide_those_of_the_others(watching) -> None
     nvml.devices[0].fails["register"] = not_supported()
     watch = watching(nvml)
     nvml.report(nvml.devices[5], 48)
-    wait_until(watch.sick, timeout=10)
+    wait_until(watch.reported, timeout=10)
     assert nvml.registered == 7
 
 
 @pytest.mark.parametrize("number", [13, 31, 43, 45, 68, 94, 109])
 def test_what_a_students_program_can_cause_takes_no_card_away(number: int) -> None:
     assert number not in FATAL
+
+
+@pytest.mark.parametrize("number", [46, 62, 64, 79, 95, 110, 119, 120, 136, 140, 143, 156, 158])
+def test_what_the_catalog_answers_with_a_reset_or_a_reboot_is_fatal(number: int) -> None:
+    assert FATAL[number]
 
 
 # --- CDI specs --------------------------------------------------------------------------------

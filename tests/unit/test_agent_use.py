@@ -242,6 +242,8 @@ def simulated(tmp_path: Path, marks: str) -> Sampler:
         ),
         pytest.param('{"all": {"health": "sick"}}', ["sick", "sick", "sick"], id="all"),
         pytest.param('{"0": {"lost": true}}', ["sick", "ok", "ok"], id="lost"),
+        pytest.param('{"2": {"xid": 79}}', ["ok", "ok", "sick"], id="xid"),
+        pytest.param('{"2": {"xid": 79, "lost": true}}', ["ok", "ok", "sick"], id="xid-and-lost"),
         pytest.param('{"problem": "mismatch"}', ["unknown"] * 3, id="driver"),
         pytest.param('{"0": {"hea', ["ok", "ok", "ok"], id="half-written"),
     ],

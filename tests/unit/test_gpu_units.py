@@ -11,7 +11,7 @@ from room.gpus import inventory, labels, memorycap
 from room.gpus.asking import request
 from room.gpus.requests import GPURequest
 from room.gpus.seats import Sharing, split
-from room.models import GPUUnit, Inventory
+from room.models import GPUUnit, Inventory, Xid
 
 T4 = GPUUnit("GPU-t4", 0, "Tesla T4", 15360, "7.5", "nvidia.com/gpu=GPU-t4", links=("GPU-x",))
 A100 = GPUUnit("GPU-a100", 1, "NVIDIA A100-SXM4-40GB", 40960, "8.0")
@@ -84,7 +84,8 @@ def test_a_unit_has_a_name_for_people_and_a_seat_is_cooperative(
 
 
 def test_every_kind_of_unit_survives_its_own_json() -> None:
-    units = (*split((T4,), (Sharing(2, model="T4"),)), A100, PART, replace(T4, health="sick"))
+    ill = replace(T4, health="sick", why="Xid 79", xid=Xid(79, "monday"))
+    units = (*split((T4,), (Sharing(2, model="T4"),)), A100, PART, ill)
     told = Inventory(units, "570.86.10", "12.8")
     found = inventory.loads(inventory.dumps(told))
     assert found == told
@@ -106,6 +107,7 @@ def test_a_file_of_the_first_release_is_still_read() -> None:
     text = json.dumps({"units": [old], "driver_version": "", "cuda_version": "", "read_at": None})
     (unit,) = inventory.loads(text).units
     assert (unit.kind, unit.health, unit.links, unit.usable) == ("gpu", "ok", (), True)
+    assert unit.xid is None
 
 
 @pytest.mark.parametrize("text", ["[]", "3", '{"units": [3]}', '{"units": [{"uuid": "x"}]}', "{"])
