@@ -25,7 +25,8 @@ def gpu() -> None:
     """Show who has which GPU and who waits, and take a GPU out of use.
 
     A unit is named by its UUID, or by the beginning of it where only one begins
-    so: 8 characters or more.
+    so: 8 characters or more. The whole UUID of a GPU with seats or instances
+    names all of them.
 
     \b
     room gpu list                     every unit, its health, and who holds it
@@ -70,18 +71,22 @@ def queue(as_json: bool) -> None:
 @click.argument("unit")
 def drain(unit: str) -> None:
     """Give UNIT to nobody else. Who has it keeps it until their server ends."""
-    found = named(unit, _units())
+    units = _units()
+    found = named(unit, units)
     hubapi.post(f"Draining {found['uuid']}", "drain", {"unit": found["uuid"], "why": ""})
-    click.echo(f"{found['uuid']} is drained: {_after(found)}")
+    click.echo(f"{found['uuid']} is drained: {_after(found, units)}")
 
 
 @gpu.command()
 @click.argument("unit")
 def undrain(unit: str) -> None:
-    """Give UNIT out again, after drain or quarantine."""
+    """Give UNIT out again, after drain or quarantine.
+
+    A unit that is still sick is given out once it is well.
+    """
     found = named(unit, _units())
     hubapi.post(f"Undraining {found['uuid']}", "undrain", {"unit": found["uuid"], "why": ""})
-    click.echo(f"{found['uuid']} can be leased again.")
+    click.echo(f"{found['uuid']} {undrained(named(found['uuid'], _units()))}")
 
 
 @gpu.command()
@@ -91,14 +96,15 @@ def quarantine(unit: str, why: str) -> None:
     """Take UNIT out of use because something is wrong with it.
 
     Like drain, with a reason. The room does it by itself after two starts that
-    failed on the unit, or a fatal error of the card's.
+    failed on the unit, or a fatal Xid of its card.
     """
     if not why.strip():
         raise Problem("A quarantine needs a reason.", 'Say what is wrong: --why "fan broken"')
-    found = named(unit, _units())
+    units = _units()
+    found = named(unit, units)
     body = {"unit": found["uuid"], "why": why.strip()}
     hubapi.post(f"The quarantine of {found['uuid']}", "quarantine", body)
-    click.echo(f"{found['uuid']} is in quarantine: {_after(found)}")
+    click.echo(f"{found['uuid']} is in quarantine: {_after(found, units)}")
 
 
 @gpu.command()
@@ -128,8 +134,13 @@ def release(holder: str, yes: bool) -> None:
 
 
 def named(text: str, units: Sequence[Row]) -> Row:
-    """Return the unit that ``text`` names: its UUID, or enough of it. Raises ``Problem``."""
-    exact = [unit for unit in units if unit["uuid"] == text]
+    """Return the unit that ``text`` names: its UUID, or enough of it. Raises ``Problem``.
+
+    A GPU that is leased in parts only is named by its whole UUID, and is as its first part is.
+    """
+    exact = [unit for unit in units if unit["uuid"] == text] or [
+        {**unit, "uuid": text, "parent": ""} for unit in units if unit["parent"] == text
+    ][:1]
     near = [unit for unit in units if len(text) >= _PREFIX and unit["uuid"].startswith(text)]
     found = exact or near
     if len(found) == 1:
@@ -167,10 +178,23 @@ def _owner(row: Row) -> str:
     return f"{row['user']}/{row['server']}" if row["server"] else str(row["user"])
 
 
-def _after(unit: Row) -> str:
-    if unit["lease"]:
-        return f"{_owner(unit['lease'])} keeps it until their server ends, then nobody gets it."
-    return "nobody gets it."
+def _after(marked: Row, units: Iterable[Row]) -> str:
+    parts = [unit for unit in units if marked["uuid"] in (unit["uuid"], unit["parent"])]
+    holders = sorted({_owner(unit["lease"]) for unit in parts if unit["lease"]})
+    if not holders:
+        return "nobody gets it."
+    verb = "keeps" if len(holders) == 1 else "keep"
+    return f"{', '.join(holders)} {verb} it until their server ends, then nobody gets it."
+
+
+def undrained(unit: Row) -> str:
+    """Return what became of a unit whose mark was taken back."""
+    if unit["health"] == "ok":
+        return "can be leased again."
+    if unit["parent"] and unit["health"] in ("drained", "quarantined"):
+        gpu = unit["parent"]
+        return f"is a part of {gpu}, which is {_health(unit)}. See: room gpu undrain {gpu}"
+    return f"is {unit['health']} still, and nobody gets it before it is well: {unit['why']}"
 
 
 # --- the hub ------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine.client import Engine, EngineRefusedError, EngineUnavailableError
 from room.gpus.broker import Broker
-from room.models import Owner
+from room.models import Inventory, Owner
 from room.store import Store
 from spawner import exits, reconcile, watch
 from spawner.exits import Ended
@@ -114,6 +114,11 @@ class Services:
             if self.feed is not None:
                 self.feed.start()
             watch.watch(self)
+
+    async def survey(self, inventory: Inventory) -> None:
+        """Take a new inventory; what is quarantined by it is for the admin's log."""
+        for gpu in await self.store.run(self.broker.survey, inventory):
+            self.log.error("GPU %s is quarantined: it reported a fatal Xid", gpu)
 
     async def record(self, ended: Ended) -> None:
         """Keep how a server ended, for the pages and beyond the hub's own life."""

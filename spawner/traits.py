@@ -326,7 +326,7 @@ class RoomTraits(GPUTraits):
         if self.agent_url and not self.inventory_file:
             services.feed = InventoryFeed(
                 asker(self.agent_url, Path(self.agent_token_file)),
-                lambda found: store.run(broker.survey, found),
+                services.survey,
                 self.log,
                 memory=memory_file(self.inventory_memory),
                 revive=partial(services.engine.start, self.agent_container)

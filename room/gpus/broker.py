@@ -86,18 +86,22 @@ class Broker:
         """The units as the agent saw them last; what an admin said of them is not in it."""
         return self._inventory
 
-    def survey(self, inventory: Inventory) -> None:
-        """Take a new inventory. A card that came back is given to who waits for it."""
+    def survey(self, inventory: Inventory) -> tuple[str, ...]:
+        """Take a new inventory: a card that came back is given out. Return what it quarantines."""
         self._inventory = inventory
         self._state = None
-        self.tick()
+        with self._decision() as work:
+            gone = marks.answer_reports(work.connection, inventory.units, moment(work.now))
+            if gone:
+                work.survey(said=True)
+            work.apply(Ticked(work.now))
+            return gone
 
     def mark(self, unit: str, mark: str, why: str, actor: str) -> None:
         """Let no new lease have a unit: ``drained`` or ``quarantined``; empty takes it back."""
         with self._decision() as work:
             marks.put(work.connection, unit, mark, why, actor, moment(work.now))
-            work.survey()
-            work.changed = True
+            work.survey(said=True)
 
     def units(self) -> tuple[GPUUnit, ...]:
         """Return the units as they count: what was said of them is in their health."""
@@ -114,8 +118,7 @@ class Broker:
         with self._decision() as work:
             gone = marks.count_failure(work.connection, units, why, moment(work.now))
             if gone:
-                work.survey()
-                work.changed = True
+                work.survey(said=True)
             return gone
 
     # -- tickets -----------------------------------------------------------------------------
@@ -339,7 +342,9 @@ class _Work:
             self.granted.append(grant.id)
         self.changed = self.changed or bool(grants) or not isinstance(event, (Ticked, Surveyed))
 
-    def survey(self) -> None:
+    def survey(self, *, said: bool = False) -> None:
+        """Take the units as they count now; ``said``: something new was said of one."""
+        self.changed = self.changed or said
         self.apply(Surveyed(self.now, self._units(self.connection)))
 
     def release(self, lease_id: str, again: Ticket | None) -> None:

@@ -1,8 +1,8 @@
-"""What was said of a unit: drained or quarantined by an admin, or by its own failures."""
+"""What was said of a unit: drained or quarantined by an admin, or for what it did itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -36,10 +36,11 @@ def read(connection: Connection) -> dict[str, Mark]:
 def apply(unit: GPUUnit, said: Mapping[str, Mark]) -> GPUUnit:
     """Return the unit as it counts: what is said of a GPU holds for its seats and instances.
 
-    What an agent cannot see stays what it is: a mark changes only what is well.
+    What an agent cannot see stays what it is: a mark changes only what is well, or sick of what
+    it was marked for.
     """
     mark = said.get(unit.uuid) or said.get(unit.parent)
-    if mark is None or not unit.usable:
+    if mark is None or not (unit.usable or unit.xid):
         return unit
     return replace(unit, health=mark.mark, why=mark.why)
 
@@ -81,4 +82,25 @@ def count_failure(
                 .where(unit_marks.c.unit == unit)
                 .values(failures=row.failures + 1, said_at=at)
             )
+    return tuple(gone)
+
+
+def answer_reports(
+    connection: Connection, units: Iterable[GPUUnit], at: datetime
+) -> tuple[str, ...]:
+    """Quarantine each GPU that reports a fatal Xid; return those that are for it from now on.
+
+    A report is answered once: an admin's word after it holds, while the agent says it again.
+    """
+    told = {unit.parent or unit.uuid: (unit.xid.report, unit.why) for unit in units if unit.xid}
+    gone = []
+    for gpu, (report, why) in told.items():
+        mine = unit_marks.c.unit == gpu
+        row = connection.execute(select(unit_marks).where(mine)).one_or_none()
+        if row is not None and row.report == report:
+            continue
+        if row is None or row.mark != "quarantined":
+            put(connection, gpu, "quarantined", why, ROOM, at)
+            gone.append(gpu)
+        connection.execute(update(unit_marks).where(mine).values(report=report))
     return tuple(gone)

@@ -88,6 +88,9 @@ unit_marks = Table(
     Column("said_by", String(255), nullable=False, default=""),
     Column("said_at", UTCDateTime, nullable=False),
     Column("failures", Integer, nullable=False, default=0),
+    #: The report of a fatal Xid that was answered by a quarantine: what the agent says of it
+    #: again is nothing new.
+    Column("report", String(64), nullable=False, default=""),
 )
 
 #: Who did what to whom, for good.

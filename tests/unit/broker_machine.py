@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sqlalchemy import select
 
 from room.gpus import ledger
 from room.gpus.broker import Broker
@@ -17,8 +18,9 @@ from room.gpus.inventory import simulated
 from room.gpus.reconcile import Container, repairs
 from room.gpus.requests import GPURequest
 from room.gpus.state import State
-from room.models import GPUUnit, Inventory, Lease, Owner, Reject
+from room.models import GPUUnit, Inventory, Lease, Owner, Reject, Xid
 from room.store import Store
+from room.store.tables import audit
 
 POLICY = Policy(half_life=1000.0, max_wait=600.0, weights={"dl": 3.0})
 UNITS = (
@@ -26,6 +28,7 @@ UNITS = (
     *(GPUUnit(f"S/{n}", 9, "T4", 8_000, kind="seat", parent="S") for n in (1, 2)),
 )
 IDS = [unit.uuid for unit in UNITS]
+CARDS = sorted({unit.device for unit in UNITS})
 REQUESTS = (GPURequest(), GPURequest(2), GPURequest(3), GPURequest(kind="seat"))
 CAPS = {"ann": None, "bob": 3, "cy": 2, "dee": 1}
 
@@ -71,6 +74,11 @@ class Brokers(RuleBasedStateMachine):
         self.stores = self.open_stores()
         self.faults = [Faults(store) for store in self.stores]
         self.units: tuple[GPUUnit, ...] = UNITS
+        #: By card: the fatal Xid that the agent says, until it begins anew.
+        self.xids: dict[str, Xid] = {}
+        self.reports = 0
+        #: Cards that reported one since an admin last said that they are well.
+        self.condemned: set[str] = set()
         #: By lease. Those in ``stubborn`` do not go when they are told to.
         self.containers: dict[str, Container] = {}
         self.stubborn: set[str] = set()
@@ -223,10 +231,35 @@ class Brokers(RuleBasedStateMachine):
             )
         )
 
+    @rule(which=which, crash=crash, card=st.sampled_from(CARDS), known=st.booleans())
+    def a_card_reports_a_fatal_xid(self, which: int, crash: int, card: str, known: bool) -> None:
+        if not any(unit.device == card for unit in self.units):
+            return
+        self.reports += 1
+        self.xids[card] = Xid(79, str(self.reports))
+        self.condemned.add(card)
+        self.units = tuple(self.as_reported(unit) for unit in self.units)
+        self.act(which, crash, lambda broker: broker.survey(Inventory(self.units)))
+        if known:
+            self.see(self.units)
+
+    @rule()
+    def the_agent_restarts(self) -> None:
+        # What it says of a card that nobody heard in time is lost with it.
+        self.see(self.units)
+        self.xids.clear()
+        self.see(UNITS)
+
+    def as_reported(self, unit: GPUUnit) -> GPUUnit:
+        xid = self.xids.get(unit.device)
+        if xid is None:
+            return unit
+        return replace(unit, health="sick", why=f"Xid {xid.report}", xid=xid)
+
     def see(self, units: tuple[GPUUnit, ...]) -> None:
-        self.units = units
+        self.units = tuple(self.as_reported(unit) for unit in units)
         for broker in self.brokers:
-            broker.survey(Inventory(units))
+            broker.survey(Inventory(self.units))
 
     @rule(
         which=which,
@@ -236,6 +269,8 @@ class Brokers(RuleBasedStateMachine):
     )
     def mark(self, which: int, crash: int, unit: str, mark: str) -> None:
         self.act(which, crash, lambda broker: broker.mark(unit, mark, "why", "teacher"))
+        if not mark:
+            self.condemned.discard(unit)
 
     @rule(which=which, crash=crash)
     def reconcile(self, which: int, crash: int) -> None:
@@ -299,6 +334,16 @@ class Brokers(RuleBasedStateMachine):
             for known, written in zip(memory, rows, strict=True):
                 assert known == written, f"in memory {known}, in the database {written}"
 
+    @invariant()
+    def a_fatal_xid_keeps_its_card_out_of_use_and_is_answered_once(self) -> None:
+        for broker in self.brokers:
+            for unit in broker.units():
+                assert not (unit.usable and unit.device in self.condemned), unit
+        with self.stores[0].read() as connection:
+            whys = connection.execute(select(audit.c.detail).where(audit.c.detail.like("Xid%")))
+            answered = [row.detail for row in whys]
+        assert len(answered) == len(set(answered))
+
     def teardown(self) -> None:
         """Nothing goes wrong any more: everyone who waits is served as the others leave."""
         if not hasattr(self, "brokers"):
@@ -313,6 +358,7 @@ class Brokers(RuleBasedStateMachine):
         broker = self.brokers[0]
         for unit in [*IDS, "S"]:
             broker.mark(unit, "", "", "teacher")
+        self.xids.clear()
         self.see(UNITS)
         waiting = {each.ticket.id for each in broker.waiting()}
         for _turn in range(len(waiting) + 1):

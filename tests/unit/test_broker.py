@@ -19,7 +19,8 @@ from room.gpus.events import NEVER, Policy, Ticket
 from room.gpus.inventory import simulated, simulated_uuid
 from room.gpus.placement import refuse
 from room.gpus.requests import GPURequest
-from room.models import GPUUnit, Inventory, Lease, Owner, Reject
+from room.gpus.seats import Sharing, split
+from room.models import GPUUnit, Inventory, Lease, Owner, Reject, Xid
 from room.store import Store
 from room.store.metadata import metadata
 from room.store.migrate import _config, upgrade
@@ -166,6 +167,116 @@ def test_what_is_said_of_a_gpu_holds_for_its_seats(store: Store) -> None:
     broker.survey(Inventory(seats))
     broker.mark("GPU-0", "drained", "new fan", "root")
     waits(broker.submit(ALICE, GPURequest(1, "seat")))
+
+
+GPU = simulated_uuid(0)
+
+
+def reporting(report: str | None, *, health: str = "sick") -> Inventory:
+    """Return one GPU of which the agent says this report of an Xid 79, or none any more."""
+    (unit,) = simulated(1).units
+    if report is None:
+        return Inventory((unit,))
+    return Inventory((replace(unit, health=health, why="Xid 79: reboot", xid=Xid(79, report)),))
+
+
+def standing(broker: Broker) -> tuple[str, str]:
+    return broker.units()[0].health, broker.units()[0].why
+
+
+def said_for_good(store: Store) -> list[tuple[str, str, str, str]]:
+    with store.read() as connection:
+        rows = connection.execute(select(audit).order_by(audit.c.id)).all()
+    return [(row.actor, row.action, row.subject, row.detail) for row in rows]
+
+
+QUARANTINED = ("the room", "gpu-quarantined", GPU, "Xid 79: reboot")
+
+
+def test_a_fatal_xid_quarantines_its_gpu_once_until_an_admin_says_otherwise(store: Store) -> None:
+    broker = Broker(store, now=Clock())
+    assert broker.survey(reporting("monday")) == (GPU,)
+    assert standing(broker) == ("quarantined", "Xid 79: reboot")
+    assert broker.survey(reporting("monday")) == ()
+    assert Broker(store, now=Clock()).survey(reporting("monday")) == (), "nor a hub that is new"
+    assert said_for_good(store) == [QUARANTINED]
+
+    broker.survey(reporting(None))
+    assert standing(broker) == ("quarantined", "Xid 79: reboot"), "the agent began anew"
+    ticket = waits(broker.submit(ALICE, ONE))
+    broker.mark(GPU, "", "", "root")
+    assert granted(broker.lease(ticket.id)).units == (GPU,)
+
+
+def test_an_admins_undrain_holds_while_the_same_report_is_said_and_not_for_another(
+    store: Store,
+) -> None:
+    broker = Broker(store, now=Clock())
+    broker.survey(reporting("monday"))
+    broker.mark(GPU, "", "", "root")
+    assert broker.survey(reporting("monday")) == ()
+    assert standing(broker)[0] == "sick", "until the agent is restarted"
+    broker.survey(reporting(None))
+    assert standing(broker)[0] == "ok"
+    assert broker.survey(reporting("tuesday")) == (GPU,)
+    assert [action for _, action, *_ in said_for_good(store)] == [
+        "gpu-quarantined",
+        "gpu-back",
+        "gpu-quarantined",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mark", "gone", "standing_"),
+    [
+        pytest.param("drained", (GPU,), ("quarantined", "Xid 79: reboot"), id="drained"),
+        pytest.param("quarantined", (), ("quarantined", "new fan"), id="quarantined-already"),
+    ],
+)
+def test_what_an_admin_said_before_a_fatal_xid(
+    store: Store, mark: str, gone: tuple[str, ...], standing_: tuple[str, str]
+) -> None:
+    broker = broker_with(store, 1)
+    broker.mark(GPU, mark, "new fan", "root")
+    assert broker.survey(reporting("monday")) == gone
+    assert standing(broker) == standing_
+    broker.mark(GPU, "", "", "root")
+    assert broker.survey(reporting("monday")) == (), "it was answered"
+
+
+def test_sickness_of_another_kind_ends_by_itself(store: Store) -> None:
+    broker = Broker(store, now=Clock())
+    (unit,) = simulated(1).units
+    assert broker.survey(Inventory((replace(unit, health="sick", why="Xid 79, lost"),))) == ()
+    broker.survey(reporting(None))
+    assert standing(broker) == ("ok", "")
+    assert said_for_good(store) == []
+
+
+def test_who_has_a_gpu_with_a_fatal_xid_keeps_it_and_who_waits_gets_another(store: Store) -> None:
+    broker = broker_with(store, 2)
+    alice, bob = (granted(broker.submit(Owner(user), ONE)) for user in ("alice", "bob"))
+    ticket = waits(broker.submit(Owner("cy"), ONE))
+    units = {unit.uuid: unit for unit in simulated(2).units}
+    ill = units[alice.units[0]]
+    units[ill.uuid] = replace(ill, health="sick", why="Xid 79", xid=Xid(79, "monday"))
+    assert broker.survey(Inventory(tuple(units.values()))) == alice.units
+    assert [lease.id for lease in broker.leases()] == [alice.id, bob.id]
+    broker.release(alice.id)
+    assert [each.ticket.id for each in broker.waiting()] == [ticket.id], "nobody gets hers"
+    broker.release(bob.id)
+    assert granted(broker.lease(ticket.id)).units == bob.units
+
+
+def test_all_parts_of_a_gpu_share_its_quarantine_also_when_they_are_others_later(
+    store: Store,
+) -> None:
+    broker = Broker(store, now=Clock())
+    seats = split(reporting("monday").units, (Sharing(4, gpus=(0,)),))
+    assert broker.survey(Inventory(seats)) == (GPU,)
+    assert said_for_good(store) == [QUARANTINED]
+    broker.survey(Inventory(split(simulated(1).units, (Sharing(2, gpus=(0,)),))))
+    assert {unit.health for unit in broker.units()} == {"quarantined"}
 
 
 def test_a_lease_known_only_by_its_labels_is_adopted_unless_its_unit_is_taken(store: Store) -> None:

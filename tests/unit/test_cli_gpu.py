@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from cli import context, main
 from cli.errors import Problem
-from cli.gpu import chosen, named, since, until, use
+from cli.gpu import chosen, named, since, undrained, until, use
 
 ALICE = {
     "id": "17", "user": "alice", "server": "", "granted": "2026-11-24T05:00:00+00:00",
@@ -145,7 +145,7 @@ def test_an_empty_room_says_so(hub: Hub) -> None:
             "alice keeps it until", id="drain-by-a-prefix",
         ),
         pytest.param(
-            ("undrain", "MIG-cccc"), ("undrain", {"unit": "MIG-cccc", "why": ""}),
+            ("undrain", "GPU-aaaa1111"), ("undrain", {"unit": "GPU-aaaa1111", "why": ""}),
             "can be leased again", id="undrain",
         ),
         pytest.param(
@@ -226,6 +226,34 @@ def test_a_quarantine_needs_a_reason(hub: Hub, why: str) -> None:
 def test_a_unit_that_is_not_one_is_refused(text: str, words: str) -> None:
     with pytest.raises(Problem, match=words):
         named(text, UNITS)
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        pytest.param({}, "can be leased again", id="well"),
+        pytest.param(
+            {"health": "sick", "why": "Xid 79: reboot"}, "is sick still, and", id="sick-still"
+        ),
+        pytest.param(
+            {"health": "quarantined", "why": "Xid 79", "parent": "GPU-bbbb1111"},
+            "a part of GPU-bbbb1111, which is quarantined: Xid 79. "
+            "See: room gpu undrain GPU-bbbb1111",
+            id="its-gpu-is-marked",
+        ),
+    ],
+)
+def test_undrain_says_what_became_of_the_unit(left: Any, words: str) -> None:
+    assert words in undrained(unit("GPU-bbbb1111/1", **left))
+
+
+def test_a_gpu_in_parts_is_named_whole_and_who_has_one_keeps_it(hub: Hub) -> None:
+    parts = [unit(f"GPU-bbbb1111/{n}", parent="GPU-bbbb1111", lease=who)
+             for n, who in ((1, ALICE), (2, BOB), (3, None))]  # fmt: skip
+    hub.gpus = (200, {"units": parts, "queue": []})
+    said = room_gpu("drain", "GPU-bbbb1111").output
+    assert "GPU-bbbb1111 is drained: alice, bob[b]/lab keep it until" in said
+    assert hub.told == [("drain", {"unit": "GPU-bbbb1111", "why": ""})]
 
 
 def test_a_whole_name_wins_over_a_longer_one() -> None:
