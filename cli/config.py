@@ -198,6 +198,7 @@ _SIZES = {"memory", "shm", "log_size", "mem_limit", "shm_size", "gpu_memory"}
 _DURATIONS = {
     "boot_timeout",
     "lease",
+    "session",
     "max_session",
     "half_life",
     "max_wait",
@@ -212,7 +213,7 @@ def _number(value: Any, key: str) -> Any:
 
     if key in _SIZES and isinstance(value, int):
         return format_size(value)
-    if key == "lease" and not value:
+    if key in ("lease", "session") and not value:
         return "none"
     if key in _DURATIONS:
         return format_duration(value)

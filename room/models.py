@@ -16,6 +16,7 @@ LABEL_SERVER = "torchroom.server"
 LABEL_LEASE = "torchroom.lease"
 LABEL_GPUS = "torchroom.gpus"  # UUIDs, comma-separated
 LABEL_PROFILE = "torchroom.profile"
+LABEL_SESSION = "torchroom.session"  # seconds that the server may run; 0: no end
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,8 @@ class SpawnPlan:
     gpu_memory_cap: int | None = None
     lease_id: str = ""
     profile: str = ""
+    #: Seconds that the server may run; 0: as long as it likes.
+    session: float = 0.0
     #: volume or host path → (path in the container, "rw" | "ro")
     mounts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)

@@ -59,7 +59,7 @@ class RoomHub(JupyterHub):
         start = keeper.starter(self.hub.api_url, self.keeper_token, self.log)
         self._keeping = [
             asyncio.ensure_future(keeper.resume(services, start)),
-            asyncio.ensure_future(keeper.end_leases(services)),
+            asyncio.ensure_future(keeper.end_servers(services)),
         ]
 
     async def cleanup(self) -> None:

@@ -12,6 +12,7 @@ from room.models import (
     LABEL_PROFILE,
     LABEL_ROOM,
     LABEL_SERVER,
+    LABEL_SESSION,
     LABEL_USER,
     GPUUnit,
     SpawnPlan,
@@ -24,7 +25,7 @@ OOM_SCORE_ADJ = 500
 
 
 def labels(room: str, plan: SpawnPlan) -> dict[str, str]:
-    """Return the labels that reconcile reads back."""
+    """Return the labels that the hub reads back."""
     return {
         LABEL_ROOM: room,
         LABEL_KIND: "server",
@@ -33,6 +34,7 @@ def labels(room: str, plan: SpawnPlan) -> dict[str, str]:
         LABEL_LEASE: plan.lease_id,
         LABEL_GPUS: ",".join(unit.uuid for unit in plan.gpus),
         LABEL_PROFILE: plan.profile,
+        LABEL_SESSION: str(plan.session),
     }
 
 

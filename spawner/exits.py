@@ -36,11 +36,11 @@ def from_inspect(owner: Owner, container: Mapping[str, Any]) -> Exit | None:
         owner=owner,
         code=int(state.get("ExitCode") or 0),
         oom_killed=bool(state.get("OOMKilled")),
-        finished_at=_time(str(state.get("FinishedAt") or "")),
+        finished_at=docker_time(str(state.get("FinishedAt") or "")),
     )
 
 
-def _time(text: str) -> datetime:
+def docker_time(text: str) -> datetime:
     """Read Docker's time, which has nanoseconds; year 1 means that there is none."""
     head = text[:19]
     try:

@@ -163,6 +163,7 @@ def update_limits(c: Any, settings: Settings) -> None:
     c.RoomSpawner.pids_limit = limits.pids
     c.RoomSpawner.log_size = limits.log_size
     c.RoomSpawner.log_files = limits.log_files
+    c.RoomSpawner.session = limits.session
     c.RoomSpawner.boot_timeout = limits.boot_timeout
     # A start may wait, and boot twice: each of its parts has a limit of its own.
     boots = 2 * (int(limits.boot_timeout) + BEFORE_BOOT)

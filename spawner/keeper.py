@@ -1,4 +1,4 @@
-"""What the room does by itself: starts again what its own end cut short, and ends leases."""
+"""What the room does by itself: starts again what its own end cut short, and ends servers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timezone
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -13,35 +14,51 @@ from jupyterhub.httpclient import fetch
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.client import EngineRefusedError, EngineUnavailableError
-from room.models import Lease, Owner
+from room.models import Owner
 from spawner.services import Services
+from spawner.sessions import End, end_of
 
-#: Seconds between two looks at which leases are over.
+#: Seconds between two looks at whose time is over.
 EVERY = 5.0
+#: What may fail for a while, and is tried again.
+FAILURES = (EngineUnavailableError, EngineRefusedError, SQLAlchemyError)
 
 
-def over(lease: Lease, now: datetime) -> bool:
-    """Say whether a server has to end because its lease does."""
-    return lease.ready_at is not None and lease.ends_at is not None and lease.ends_at <= now
+async def over(services: Services, now: datetime) -> list[tuple[Any, End]]:
+    """Return the spawners of running servers whose time is over, each with the end it came to."""
+    moving = services.moving()
+    running = {
+        owner: spawner
+        for owner, spawner in services.spawners.items()
+        if spawner.ready and owner not in moving
+    }
+    sessions = {owner: await spawner.running_session() for owner, spawner in running.items()}
+    leases = {lease.owner: lease for lease in await services.store.run(services.broker.leases)}
+    ends = ((owner, end_of(leases.get(owner), session)) for owner, session in sessions.items())
+    return [(running[owner], end) for owner, end in ends if end is not None and end.at <= now]
 
 
-async def end_leases(services: Services) -> None:
-    """Stop servers whose leases are over, for as long as the hub runs."""
-    ending: set[str] = set()
+async def end_servers(services: Services) -> None:
+    """Stop servers whose time is over, for as long as the hub runs; a whole class at once."""
+    ending: dict[Owner, asyncio.Task[None]] = {}
     while True:
         try:
-            now = datetime.now(timezone.utc)
-            leases = await services.store.run(services.broker.leases)
-            ending &= {lease.id for lease in leases}
-            for lease in leases:
-                spawner = services.spawners.get(lease.owner)
-                if over(lease, now) and lease.id not in ending and spawner is not None:
-                    ending.add(lease.id)
-                    await spawner.end_lease(lease)
-        except (EngineUnavailableError, EngineRefusedError, SQLAlchemyError) as error:
-            services.log.warning("Could not end a lease that is over: %s", error)
-            ending.clear()
+            found = await over(services, datetime.now(timezone.utc))
+        except FAILURES as error:
+            services.log.warning("Could not look at whose time is over: %s", error)
+            found = []
+        ending = {owner: task for owner, task in ending.items() if not task.done()}
+        for spawner, end in found:
+            if spawner.owner not in ending:
+                ending[spawner.owner] = asyncio.ensure_future(_end(services, spawner, end))
         await asyncio.sleep(EVERY)
+
+
+async def _end(services: Services, spawner: Any, end: End) -> None:
+    try:
+        await spawner.end_over(end)
+    except FAILURES as error:
+        services.log.warning("Could not end %s, whose time is over: %s", spawner.owner, error)
 
 
 async def resume(services: Services, start: Callable[[Owner], Awaitable[bool]]) -> None:

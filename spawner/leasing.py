@@ -14,11 +14,12 @@ from room.gpus.forecast import Place, chances
 from room.gpus.placement import refuse
 from room.gpus.state import Shape
 from room.models import GPUUnit, Lease, Owner, Reject, SpawnOptions
-from spawner import options, stages
+from spawner import options, sessions, stages
 from spawner.availability import Availability
 from spawner.choices import Choices
 from spawner.refusal import Refusal
 from spawner.services import Services
+from spawner.sessions import End, Session
 from spawner.waiting import Ending
 
 
@@ -29,6 +30,8 @@ class Leasing(Choices):
         super().__init__(**kwargs)
         self._lease: Lease | None = None
         self._ticket: Ticket | None = None
+        #: Of the container that was last seen running.
+        self._session: Session | None = None
         #: Why the room itself ends the server, in words.
         self._end_words = ""
 
@@ -190,34 +193,30 @@ class Leasing(Choices):
             )
         return found
 
-    # -- the end of a lease ------------------------------------------------------------------
+    # -- the end of a server -----------------------------------------------------------------
+
+    async def running_session(self) -> Session | None:
+        """Return since when the server runs, and how long it may; the engine is asked once."""
+        if self._session is None:
+            await self.poll()
+        return self._session
 
     async def lease_status(self) -> dict[str, Any]:
-        """Return what the server's own page shows of its lease."""
+        """Return what the server's own page shows of its lease, and of its end."""
         lease = await self.services.store.run(self.services.broker.held_by, self.owner)
-        if lease is None:
-            return {
-                "ends": None,
-                "granted": None,
-                "units": [],
-                "extend": False,
-                "why": "",
-                "extend_seconds": 0,
-                "notices": [],
-            }
-        refused = await self._why_not_longer(lease)
-        known = self.services.broker.inventory.by_uuid()
-        units = [known[unit] for unit in lease.units if unit in known]
+        session = await self.running_session()
+        end = sessions.end_of(lease, session)
+        refused = await self._why_not_longer(lease, session)
         return {
-            "ends": lease.ends_at.isoformat() if lease.ends_at else None,
-            "granted": lease.granted_at.isoformat(),
+            "ends": end.at.isoformat() if end else None,
+            "granted": lease.granted_at.isoformat() if lease else None,
             "units": [
                 {"uuid": unit.uuid, "model": unit.model, "seat": unit.kind == "seat"}
-                for unit in units
+                for unit in self._units_of(lease)
             ],
-            "extend": lease.ends_at is not None and refused is None,
-            "why": refused.message if refused else "",
-            "extend_seconds": int(self._longer(lease)),
+            "extend": refused is None,
+            "why": refused.message if refused and end else "",
+            "extend_seconds": int(self._longer(lease, session)) if lease else 0,
             "notices": [],
         }
 
@@ -225,29 +224,23 @@ class Leasing(Choices):
         """Let the lease end later, if nobody waits for what it holds."""
         services = self.services
         lease = await services.store.run(services.broker.held_by, self.owner)
-        if lease is None or lease.ends_at is None:
-            return stages.no_end()
-        refused = await self._why_not_longer(lease)
-        if refused is not None:
+        session = await self.running_session()
+        refused = await self._why_not_longer(lease, session)
+        if refused is not None or lease is None or lease.ends_at is None:
             return refused
-        ends = lease.ends_at + timedelta(seconds=self._longer(lease))
+        ends = lease.ends_at + timedelta(seconds=self._longer(lease, session))
         await services.store.run(services.broker.extend, lease.id, ends.timestamp())
         return None
 
-    def _longer(self, lease: Lease) -> float:
+    def _longer(self, lease: Lease, session: Session | None) -> float:
         """Return by how many seconds the lease can be kept longer at once."""
-        if lease.ends_at is None:
-            return 0.0
-        last = lease.granted_at + timedelta(seconds=self.max_session)
-        most = (last - lease.ends_at).total_seconds()
-        whole = (lease.ends_at - lease.granted_at).total_seconds()
-        return max(0.0, min(self.lease or whole, most))
+        return sessions.longer(lease, session, self.lease, self.max_session)
 
-    async def _why_not_longer(self, lease: Lease) -> Reject | None:
-        if self._longer(lease) < 60:
-            return stages.longest_session(self.max_session)
-        known = self.services.broker.inventory.by_uuid()
-        units = [known[unit] for unit in lease.units if unit in known]
+    async def _why_not_longer(self, lease: Lease | None, session: Session | None) -> Reject | None:
+        refused = sessions.why_not_longer(lease, session, self.lease, self.max_session)
+        if refused is not None:
+            return refused
+        units = self._units_of(lease)
         waiting = [
             each
             for each in await self.services.waiting.tickets()
@@ -255,11 +248,15 @@ class Leasing(Choices):
         ]
         return stages.others_wait(len(waiting)) if waiting else None
 
-    async def end_lease(self, lease: Lease) -> None:
-        """Stop the server because its lease is over; its home stays."""
-        length = (datetime.now(timezone.utc) - lease.granted_at).total_seconds()
-        self.log.info("The lease of %s is over: stopping its server", self.owner)
-        await self._end(stages.lease_over(length))
+    def _units_of(self, lease: Lease | None) -> list[GPUUnit]:
+        known = self.services.broker.inventory.by_uuid()
+        return [known[unit] for unit in lease.units if unit in known] if lease else []
+
+    async def end_over(self, end: End) -> None:
+        """Stop the server because its time is over; its home stays."""
+        self.log.info("The %s of %s is over: stopping its server", end.rule, self.owner)
+        over = stages.lease_over if end.rule == "lease" else stages.session_over
+        await self._end(over(end.lasted))
 
     async def end_for_admin(self) -> bool:
         """Stop the server because an admin takes its GPUs back. False when none runs."""

@@ -24,7 +24,7 @@ from room.models import (
     Limits,
     SpawnPlan,
 )
-from spawner import container, exits, stages
+from spawner import container, exits, sessions, stages
 from spawner.homes import home_volume
 from spawner.leasing import Leasing
 from spawner.progress import Progress
@@ -81,7 +81,7 @@ class RoomSpawner(Leasing, DockerSpawner):
         owner, services = self.owner, self.services
         self._progress.begin()
         self._began, self._stop_asked, self._recorded, self._end_words = True, False, "", ""
-        self._lease = self._ticket = None
+        self._lease = self._ticket = self._session = None
         services.starting.add(owner)
         try:
             await self._stage("checking", self._check())
@@ -260,6 +260,7 @@ class RoomSpawner(Leasing, DockerSpawner):
             ),
             lease_id=self._lease.id if self._lease else "",
             profile=self._options.profile or "",
+            session=self.session,
             mounts=self._mount_plan,
         )
 
@@ -311,6 +312,7 @@ class RoomSpawner(Leasing, DockerSpawner):
             return 0
         self.object_id = found["Id"]
         if found["State"]["Running"]:
+            self._session = sessions.from_inspect(found)
             return None
         end = exits.from_inspect(self.owner, found)
         if end is None:

@@ -106,6 +106,14 @@ def longest_session(seconds: float) -> Reject:
     )
 
 
+def longest_run(seconds: float) -> Reject:
+    return Reject(
+        "session-longest",
+        f"This server can run for {duration(seconds)} at most. Stop the server and start again to "
+        "go on.",
+    )
+
+
 def others_wait(count: int) -> Reject:
     who = "1 person waits" if count == 1 else f"{count} people wait"
     return Reject("lease-wanted", f"{who} for a GPU, so it cannot be kept longer.")
@@ -116,6 +124,15 @@ def lease_over(seconds: float) -> Reject:
     return Reject(
         "lease-over",
         f"The time for its GPU was over after {duration(seconds)}. "
+        "Your files are in your home; start again to go on.",
+    )
+
+
+def session_over(seconds: float) -> Reject:
+    """The room itself ended the server, which had run for as many ``seconds`` as it may."""
+    return Reject(
+        "session-over",
+        f"It had run for {duration(seconds)}, as long as it may. "
         "Your files are in your home; start again to go on.",
     )
 

@@ -159,6 +159,19 @@ class RoomTraits(GPUTraits):
         """,
     )
 
+    session = Float(
+        0.0,
+        min=0,
+        config=True,
+        help="""Seconds a server may run, with GPUs or without, unless its profile says otherwise.
+
+        0: as long as it likes. When the time is over the server is stopped; its home stays. It
+        counts from the start of the server's container, and holds as it was then.
+
+        .. versionadded:: 0.1
+        """,
+    )
+
     stop_grace = Integer(
         10,
         min=0,

@@ -211,6 +211,7 @@ _KINDS = {
     "parse_size": "size",
     "parse_duration": "duration",
     "parse_lease": "duration or `none`",
+    "parse_session": "duration or `none`",
     "_resolve": "path",
     "_check_url": "URL",
     "check_image": "image",

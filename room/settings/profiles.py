@@ -11,7 +11,16 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from room.settings.base import Section
 from room.settings.problems import KeyPath
-from room.settings.values import Cores, Count, Flag, Image, LeaseTime, Size, shown
+from room.settings.values import (
+    Cores,
+    Count,
+    Flag,
+    Image,
+    LeaseTime,
+    SessionTime,
+    Size,
+    shown,
+)
 
 MIB = 1024**2
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -114,6 +123,10 @@ class Override(Section):
     lease: LeaseTime | None = Field(
         None,
         description="How long the server may have its units, like 4h; none: as long as it runs.",
+    )
+    session: SessionTime | None = Field(
+        None,
+        description="How long the server may run, like 12h; none: as long as it likes.",
     )
     environment: dict[Variable, Text] = Field(
         {}, description="Environment variables of the server."

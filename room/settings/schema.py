@@ -27,6 +27,7 @@ from room.settings.values import (
     FilePath,
     Flag,
     LeaseTime,
+    SessionTime,
     Size,
     Url,
     parse_address,
@@ -182,6 +183,11 @@ class LimitsSection(Section):
     )
     boot_timeout: Annotated[Duration, Field(ge=5, le=3600)] = Field(
         120.0, description="How long a server may take from its start until it answers."
+    )
+    session: SessionTime = Field(
+        0.0,
+        description="How long a server may run, with a GPU or without, like 12h, before it is "
+        "stopped; its home stays. none: as long as it likes.",
     )
 
 

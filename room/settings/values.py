@@ -52,12 +52,21 @@ def parse_duration(value: Any) -> float:
 
 def parse_lease(value: Any) -> float:
     """Return seconds; 0 for ``none``, the lease that has no end."""
+    return _parse_end("lease", value)
+
+
+def parse_session(value: Any) -> float:
+    """Return seconds; 0 for ``none``, the session that has no end."""
+    return _parse_end("session", value)
+
+
+def _parse_end(what: str, value: Any) -> float:
     if isinstance(value, str) and value.strip().lower() == "none":
         return 0.0
     seconds = parse_duration(value)
     if seconds < LEAST_LEASE:
         raise ValueError(
-            f"a lease of {shown(value)} would end before the server is ready: give it "
+            f"a {what} of {shown(value)} would end before the server is ready: give it "
             f"{format_duration(LEAST_LEASE)} or more, or none for one without an end"
         )
     return seconds
@@ -271,6 +280,7 @@ def _check_data_root(path: Path) -> Path:
 Size = Annotated[int, BeforeValidator(parse_size)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 LeaseTime = Annotated[float, BeforeValidator(parse_lease)]
+SessionTime = Annotated[float, BeforeValidator(parse_session)]
 Cores = Annotated[float, Field(strict=True, gt=0, le=1024)]
 Count = Annotated[int, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]

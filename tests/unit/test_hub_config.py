@@ -1,7 +1,9 @@
 """Settings → JupyterHub's configuration: what a student's server is told."""
 
 import pytest
+from traitlets.config import Config
 
+from room.settings import Settings
 from spawner import hub
 
 
@@ -16,3 +18,16 @@ from spawner import hub
 )
 def test_students_get_the_package_index_without_its_password(given, told):
     assert hub.without_password(given) == told
+
+
+@pytest.mark.parametrize(
+    ("limits", "seconds"),
+    [
+        pytest.param({}, 0.0, id="no-end"),
+        pytest.param({"session": "12h"}, 43200.0, id="twelve-hours"),
+    ],
+)
+def test_a_server_runs_as_long_as_the_limits_say(limits, seconds):
+    c = Config()
+    hub.update_limits(c, Settings(limits=limits))
+    assert c.RoomSpawner.session == seconds

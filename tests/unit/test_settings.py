@@ -45,12 +45,13 @@ def test_values_are_read():
         """
         name: lab1
         address: https://room.example.org/
-        limits: {cpu: 1, memory: 8G, shm: 512M, boot_timeout: 1h}
+        limits: {cpu: 1, memory: 8G, shm: 512M, boot_timeout: 1h, session: 12h}
         """
     )
     assert (found.name, found.address) == ("lab1", "https://room.example.org")
     assert (found.limits.cpu, found.limits.memory) == (1.0, 8 * GIB)
     assert (found.limits.shm, found.limits.boot_timeout) == (GIB // 2, 3600.0)
+    assert (found.limits.session, Settings().limits.session) == (43200.0, 0.0)
 
 
 def test_relative_path_is_relative_to_the_file(tmp_path):
@@ -85,7 +86,7 @@ def test_relative_path_in_a_container_is_the_hosts(tmp_path, monkeypatch):
         pytest.param(
             "limits: {cores: 2}",
             "line 1: limits.cores: there is no key 'cores' here; known are: "
-            "cpu, memory, shm, pids, log_size, log_files, boot_timeout",
+            "cpu, memory, shm, pids, log_size, log_files, boot_timeout, session",
             id="nothing-near",
         ),
         pytest.param("language: fr", "line 1: language: 'fr' is none of 'en' or 'zh_CN'", id="set"),

@@ -72,6 +72,8 @@ PROFILE = "profiles: [{{display_name: A, spawner_override: {{{}}}}}]"
         pytest.param("mig_profile: 1g.10gb+me", {"mig_profile": "1g.10gb+me"}, id="mig"),
         pytest.param("lease: 4h", {"lease": 14400.0}, id="lease"),
         pytest.param("lease: none", {"lease": 0.0}, id="a-lease-without-an-end"),
+        pytest.param("session: 90m", {"session": 5400.0}, id="session"),
+        pytest.param("session: none", {"session": 0.0}, id="a-session-without-an-end"),
     ],
 )
 def test_a_profile_says_which_gpus(override, expected):
@@ -89,6 +91,7 @@ def test_a_profile_says_which_gpus(override, expected):
         ),
         pytest.param("gpus: 0, gpu_model: A100", "gpus: 0 asks for none", id="which-of-none"),
         pytest.param("lease: 10s", "would end before the server is ready", id="short-lease"),
+        pytest.param("session: 59", "a session of 59 would end before", id="short-session"),
         pytest.param("lease: soon", "is no duration", id="no-duration"),
         pytest.param("gpu_memory: much", "is no size", id="no-size"),
     ],

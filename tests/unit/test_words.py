@@ -57,6 +57,8 @@ def said() -> list[str]:
         stages.others_wait(3),
         stages.lease_over(14400),
         stages.taken_back(),
+        stages.longest_run(43200),
+        stages.session_over(43200),
         options.parse([], PROFILES),
         options.parse({"profile": 3}, PROFILES),
         options.parse({"profile": "x. y? z"}, PROFILES),

@@ -1,0 +1,162 @@
+"""When a server has to end, how much longer a lease can be kept, and who is looked at for it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from room.models import LABEL_SESSION, Lease, Owner
+from spawner import keeper, sessions
+from spawner.sessions import End, Session, end_of, longer, why_not_longer
+
+NOON = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
+HOUR = 3600.0
+
+
+def at(hours: float) -> datetime:
+    return NOON + timedelta(hours=hours)
+
+
+def lease(hours: float | None, *, ready: bool = True) -> Lease:
+    """Return a lease that was granted at noon and ends so many hours later."""
+    ends = None if hours is None else at(hours)
+    return Lease("l1", Owner("alice"), ("GPU-a",), NOON, ends, NOON if ready else None)
+
+
+def session(hours: float, begins: float = 0.0) -> Session:
+    return Session(at(begins), hours * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("lease_", "session_", "expected"),
+    [
+        pytest.param(None, None, None, id="nothing-known"),
+        pytest.param(None, session(0), None, id="without-a-limit"),
+        pytest.param(None, session(12), End(at(12), "session", 12 * HOUR), id="on-the-cpu"),
+        pytest.param(lease(None), session(0), None, id="lease-without-an-end"),
+        pytest.param(lease(None), session(12), End(at(12), "session", 12 * HOUR), id="session"),
+        pytest.param(lease(4), session(0), End(at(4), "lease", 4 * HOUR), id="lease"),
+        pytest.param(lease(4), None, End(at(4), "lease", 4 * HOUR), id="engine-silent"),
+        pytest.param(lease(4), session(12), End(at(4), "lease", 4 * HOUR), id="lease-first"),
+        pytest.param(lease(4), session(3), End(at(3), "session", 3 * HOUR), id="session-first"),
+        pytest.param(
+            lease(4), session(3.5, begins=1), End(at(4), "lease", 4 * HOUR), id="began-later"
+        ),
+        pytest.param(lease(4), session(4), End(at(4), "lease", 4 * HOUR), id="both-at-once"),
+        pytest.param(lease(4, ready=False), None, None, id="still-starting"),
+    ],
+)
+def test_the_end_that_comes_first_counts(
+    lease_: Lease | None, session_: Session | None, expected: End | None
+) -> None:
+    assert end_of(lease_, session_) == expected
+
+
+DAY = 24 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("lease_", "session_", "step", "seconds", "words"),
+    [
+        pytest.param(lease(4), session(0), 4 * HOUR, 4 * HOUR, "", id="by-its-usual-length"),
+        pytest.param(lease(3), None, 0.0, 3 * HOUR, "", id="by-its-own-length"),
+        pytest.param(lease(22), None, 4 * HOUR, 2 * HOUR, "", id="up-to-the-longest-lease"),
+        pytest.param(lease(24), None, HOUR, 0.0, "A GPU can be kept for 24 h", id="longest-lease"),
+        pytest.param(lease(4), session(5), 4 * HOUR, HOUR, "", id="up-to-the-session"),
+        pytest.param(
+            lease(5), session(5), HOUR, 0.0, "This server can run for 5 h", id="session-too"
+        ),
+        pytest.param(
+            lease(5), session(4), HOUR, 0.0, "This server can run for 4 h", id="session-before"
+        ),
+        pytest.param(
+            lease(4), session(4 + 50 / HOUR), HOUR, 50.0, "can run for", id="not-worth-it"
+        ),
+        pytest.param(lease(24), session(30), HOUR, 0.0, "A GPU can be kept", id="lease-binds"),
+        pytest.param(lease(None), session(12), HOUR, 0.0, "can run for 12 h", id="no-lease-end"),
+        pytest.param(lease(None), session(0), HOUR, 0.0, "without an end", id="no-end-at-all"),
+        pytest.param(None, session(12), HOUR, None, "can run for 12 h", id="on-the-cpu"),
+    ],
+)
+def test_a_lease_is_kept_longer_up_to_the_rule_that_binds(
+    lease_: Lease | None, session_: Session | None, step: float, seconds: float | None, words: str
+) -> None:
+    if lease_ is not None:
+        assert longer(lease_, session_, step, DAY) == pytest.approx(seconds, abs=0.1)
+    refused = why_not_longer(lease_, session_, step, DAY)
+    assert (refused.message if refused else "").find(words) >= 0
+    assert (refused is None) == (words == "")
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        pytest.param({LABEL_SESSION: "5400.0"}, at(1.5), id="limited"),
+        pytest.param({LABEL_SESSION: "0.0"}, None, id="not-limited"),
+        pytest.param({}, None, id="of-a-release-before"),
+        pytest.param(None, None, id="without-labels"),
+    ],
+)
+def test_a_session_is_what_the_engine_tells_of_its_container(
+    labels: dict[str, str] | None, expected: datetime | None
+) -> None:
+    found = sessions.from_inspect(
+        {
+            "State": {"Running": True, "StartedAt": "2026-11-26T12:00:00.123456789Z"},
+            "Config": {"Labels": labels},
+        }
+    )
+    assert found.started_at == NOON
+    assert found.ends_at == expected
+
+
+class Server:
+    """A spawner that counts how often the engine is asked."""
+
+    def __init__(self, user: str, session_: Session | None, *, ready: bool = True) -> None:
+        self.owner = Owner(user)
+        self.ready = ready
+        self.asked = 0
+        self._told = session_
+        self._known: Session | None = None
+
+    async def running_session(self) -> Session | None:
+        if self._known is None:
+            self.asked += 1
+            self._known = self._told
+        return self._known
+
+
+class Services(SimpleNamespace):
+    """What the keeper needs of a hub's services, without a hub."""
+
+    def __init__(self, servers: list[Server], leases: list[Lease], moving: set[Owner]) -> None:
+        async def run(call: Any) -> Any:
+            return call()
+
+        super().__init__(
+            spawners={server.owner: server for server in servers},
+            moving=lambda: moving,
+            store=SimpleNamespace(run=run),
+            broker=SimpleNamespace(leases=lambda: leases),
+        )
+
+
+def test_only_running_servers_whose_time_is_over_end_and_each_is_asked_for_once() -> None:
+    cpu, gpu, young = Server("bob", session(2)), Server("alice", session(0)), Server("cy", None)
+    waits = Server("dee", session(1), ready=False)
+    tidied = Server("eve", session(1))
+    services: Any = Services([cpu, gpu, young, waits, tidied], [lease(3)], {tidied.owner})
+
+    async def looks() -> list[list[tuple[str, str]]]:
+        found = [await keeper.over(services, at(hours)) for hours in (1.9, 2, 3, 99)]
+        return [[(server.owner.user, end.rule) for server, end in each] for each in found]
+
+    both = [("bob", "session"), ("alice", "lease")]
+    assert asyncio.run(looks()) == [[], [("bob", "session")], both, both]
+    assert [server.asked for server in (cpu, gpu, waits, tidied)] == [1, 1, 0, 0]
+    assert young.asked == 4, "of whom nothing is known yet it is asked again"
