@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import time
+from dataclasses import replace
 
 import pytest
 
+from room.gpus.inventory import dumps, simulated
+from room.models import Inventory, Xid
 from tests.engine.conftest import Room
 from tests.utils.faulty_engine import FaultyEngine
 from tests.utils.hub import Hub
@@ -247,6 +250,48 @@ def test_a_lease_is_not_taken_back_from_a_server_that_the_engine_does_not_stop(
     hub.admin("release", {"lease": lease.id})
     hub.wait_ready("next")
     hub.stop_server("next")
+    room.wait_nothing_left()
+
+
+def test_a_gpu_that_reported_a_fatal_xid_stays_out_until_an_admin_says_otherwise(
+    room: Room,
+) -> None:
+    hub = room.open(gpus=2, traits={"profile_list": PROFILES})
+    hub.add("holder", "next")
+    hub.start_server("holder", {"profile": "gpu"})
+    (ill,) = holders(room)
+    container = room.container("holder").id
+
+    def begin_anew(xid: Xid | None) -> str:
+        """Let hub and agent begin anew, the one with this report; return the unit's health."""
+        units = (
+            replace(unit, health="sick", why="Xid 79", xid=xid)
+            if unit.uuid == ill and xid
+            else unit
+            for unit in simulated(2).units
+        )
+        hub.stop()
+        (room.directory / "inventory.json").write_text(dumps(Inventory(tuple(units))))
+        hub.start()
+        return health()
+
+    def health() -> str:
+        found = {each["uuid"]: each["health"] for each in hub.admin("gpus")["units"]}
+        return str(found[ill])
+
+    assert begin_anew(Xid(79, "monday")) == "quarantined"
+    assert room.container("holder").id == container, "who has it keeps it"
+    hub.start_server("next", {"profile": "gpu"})
+    assert holders(room)[ill] == "holder"
+    assert begin_anew(None) == "quarantined"
+    hub.stop_server("holder")
+    ask_in_turn(room, hub, ["holder"])
+    hub.admin("undrain", {"unit": ill, "why": ""})
+    hub.wait_ready("holder")
+    assert holders(room)[ill] == "holder"
+    assert begin_anew(Xid(79, "monday")) == "sick", "of a report that was answered"
+    for user in ("holder", "next"):
+        hub.stop_server(user)
     room.wait_nothing_left()
 
 
