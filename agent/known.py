@@ -26,6 +26,11 @@ _PROBLEMS = {
 _GONE = "NVML does not list the GPU any more: it was lost; reboot the host"
 
 
+def silence(problem: str) -> str:
+    """Return a reading's ``problem`` in words for the admin; none when it has none."""
+    return f"NVML does not answer: {_PROBLEMS.get(problem, problem)}" if problem else ""
+
+
 def complete(reading: Reading, known: tuple[GPUUnit, ...], same_boot: bool) -> tuple[GPUUnit, ...]:
     """Return the units of a reading and of those known before it that did not answer. Pure.
 
@@ -33,7 +38,7 @@ def complete(reading: Reading, known: tuple[GPUUnit, ...], same_boot: bool) -> t
     any other is sick. Partitions of a card that answers are what it says they are.
     """
     if reading.problem:
-        why = f"NVML does not answer: {_PROBLEMS.get(reading.problem, reading.problem)}"
+        why = silence(reading.problem)
         unknown = (replace(unit, health="unknown", why=why) for unit in known)
         return tuple(_condemned(unit, reading.xids) for unit in unknown)
     units = {unit.uuid: unit for unit in reading.units}

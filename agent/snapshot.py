@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from agent.known import Known
+from agent.known import Known, silence
 from agent.processes import cgroup_of, join
 from agent.reading import Source
 from agent.servers import ServersUnknownError
@@ -93,7 +93,8 @@ class Sampler:
         # stays what it was until then.
         before = self._taken[1].use if self._taken else Use()
         self._taken = (self._clock(), replace(snapshot, use=before))
-        use = Use(reading.uses, read_at=at)
+        # Cards that do not answer are not cards at rest.
+        use = Use(reading.uses, read_at=at, problem=silence(reading.problem))
         try:
             servers = self._servers()
         except ServersUnknownError as error:

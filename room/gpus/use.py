@@ -48,6 +48,18 @@ class Use:
     #: Why the servers could not be told apart; empty when they could.
     problem: str = ""
 
+    def unit(self, device: str) -> UnitUse | None:
+        """Return how the card or MIG instance ``device`` is used; None when nobody tells."""
+        return next((unit for unit in self.units if unit.uuid == device), None)
+
+    def memory_of(self, owner: Owner, device: str) -> int | None:
+        """Return the MiB that a server uses of ``device``; None when nobody tells."""
+        if self.problem:
+            return None
+        found = next((server for server in self.servers if server.owner == owner), None)
+        # A server that is not named has no process on any card.
+        return found.memory_mib.get(device, 0) if found else 0
+
 
 def as_dict(use: Use) -> dict[str, Any]:
     """Return what JSON can hold; an owner becomes ``user`` and ``server``."""

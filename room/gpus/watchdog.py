@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from room.gpus.use import Use
 from room.models import GPUUnit, Owner
 
 #: A CUDA context takes some memory that no program of a student asked for.
@@ -21,6 +22,17 @@ GRACE = 60.0
 #: Seconds without a sample after which all counting begins again: nobody is stopped for what
 #: nobody saw.
 GAP = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds above the share before the warning, and from the warning to the stop."""
+
+    patience: float = PATIENCE
+    grace: float = GRACE
+
+
+USUAL = Times()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,8 @@ class Action:
     device: str
     used_mib: int
     share_mib: int
+    #: Seconds from the warning to the stop.
+    grace: float = GRACE
 
     @property
     def message(self) -> str:
@@ -51,8 +65,8 @@ class Action:
         if self.kind == "warn":
             return (
                 f"Your programs use {uses} of the shared GPU's memory, and your seat has {has}. "
-                f"Free some within {GRACE:.0f} seconds, or your server is stopped: use smaller "
-                "batches, or shut down the kernels that you do not need."
+                f"Free some within {self.grace:.0f} seconds, or your server is stopped: use "
+                "smaller batches, or shut down the kernels that you do not need."
             )
         return (
             f"Your programs used {uses} of the shared GPU's memory, and your seat has {has}. "
@@ -75,6 +89,22 @@ class Watch:
     at: float | None = None
     over: Mapping[tuple[Owner, str], Over] = field(default_factory=dict)
 
+    @property
+    def warned(self) -> frozenset[tuple[Owner, str]]:
+        """Who was warned for which card, and is over the share still."""
+        return frozenset(key for key, known in self.over.items() if known.warned is not None)
+
+
+def sample_of(use: Use, at: float) -> Sample | None:
+    """Return what one look at the cards tells; None when it does not tell servers apart."""
+    if use.problem or use.read_at is None:
+        return None
+    used: dict[str, dict[Owner, int | None]] = {}
+    for server in use.servers:
+        for device, mib in server.memory_mib.items():
+            used.setdefault(device, {})[server.owner] = mib
+    return Sample(at, used)
+
 
 def shares(units: Iterable[GPUUnit]) -> dict[str, int]:
     """Return the MiB that a server holding these units may use, by card; only seats have a share.
@@ -88,22 +118,30 @@ def shares(units: Iterable[GPUUnit]) -> dict[str, int]:
     return result
 
 
+def lapse(watch: Watch, now: float) -> Watch:
+    """Return the watch without what it counted, once nobody has looked for too long."""
+    if watch.at is not None and 0 <= now - watch.at <= GAP:
+        return watch
+    return Watch()
+
+
 def step(
-    watch: Watch, sample: Sample, held: Mapping[Owner, Mapping[str, int]]
+    watch: Watch,
+    sample: Sample,
+    held: Mapping[Owner, Mapping[str, int]],
+    times: Times = USUAL,
 ) -> tuple[Watch, tuple[Action, ...]]:
     """Judge one sample. ``held`` has each server's ``shares``; who holds none is not judged."""
-    seen = watch.over
-    if watch.at is None or not 0 <= sample.at - watch.at <= GAP:
-        seen = {}
+    seen = lapse(watch, sample.at).over
     over: dict[tuple[Owner, str], Over] = {}
     actions: list[Action] = []
     for key, used, share in _over(sample, held):
         known = seen.get(key, Over(sample.at))
-        kind = _due(known, sample.at)
+        kind = _due(known, sample.at, times)
         if kind == "warn":
             known = replace(known, warned=sample.at)
         if kind is not None:
-            actions.append(Action(kind, *key, used, share))
+            actions.append(Action(kind, *key, used, share, times.grace))
         # One who was stopped is forgotten: its next life begins anew.
         if kind != "stop":
             over[key] = known
@@ -111,10 +149,10 @@ def step(
     return Watch(sample.at, over), tuple(actions)
 
 
-def _due(known: Over, now: float) -> Literal["warn", "stop"] | None:
+def _due(known: Over, now: float, times: Times) -> Literal["warn", "stop"] | None:
     if known.warned is not None:
-        return "stop" if now - known.warned >= GRACE else None
-    return "warn" if now - known.since >= PATIENCE else None
+        return "stop" if now - known.warned >= times.grace else None
+    return "warn" if now - known.since >= times.patience else None
 
 
 def _over(

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from agent.simulated import SimulatedSource
 from agent.snapshot import STALE, Sampler
 from room.gpus import inventory, use
 from room.gpus.seats import Sharing
-from room.gpus.use import ServerUse, Use
+from room.gpus.use import ServerUse, UnitUse, Use
 from room.models import Owner
 from tests.utils.fake_nvml import Device, FakeNvml, NVMLError, parted
 from tests.utils.wait import wait_until
@@ -160,6 +161,37 @@ def test_an_engine_that_does_not_answer_hides_no_card() -> None:
     assert [unit.health for unit in found.inventory.units] == ["ok"]
     assert found.use.problem == "the Docker Engine does not answer"
     assert [each.uuid for each in found.use.units] == ["GPU-a"]
+
+
+def test_cards_that_do_not_answer_are_not_at_rest() -> None:
+    nvml = FakeNvml([Device("GPU-a")])
+    nvml.refuses = NVMLError(999)
+    found = looks(nvml).sample().use
+    assert found.problem.startswith("NVML does not answer: ")
+    assert found.units == ()
+
+
+IN_USE = Use((UnitUse("GPU-a", utilisation=9.0),), (ServerUse(ALICE, ONE, 1, {"GPU-a": 300}),))
+
+
+@pytest.mark.parametrize(
+    ("found", "owner", "device", "mib"),
+    [
+        pytest.param(IN_USE, ALICE, "GPU-a", 300, id="told"),
+        pytest.param(IN_USE, ALICE, "GPU-b", 0, id="on-another-card"),
+        pytest.param(IN_USE, BOB, "GPU-a", 0, id="does-nothing"),
+        pytest.param(
+            Use(servers=(ServerUse(BOB, TWO, 1, {"GPU-a": None}),)), BOB, "GPU-a", None,
+            id="the-driver-does-not-tell",
+        ),
+        pytest.param(replace(IN_USE, problem="no engine"), BOB, "GPU-a", None, id="nobody-tells"),
+    ],
+)  # fmt: skip
+def test_what_a_server_uses_is_looked_up(
+    found: Use, owner: Owner, device: str, mib: int | None
+) -> None:
+    assert found.memory_of(owner, device) == mib
+    assert (found.unit(device) is None) == (device not in [unit.uuid for unit in found.units])
 
 
 def test_while_the_engine_is_asked_the_last_use_stands() -> None:

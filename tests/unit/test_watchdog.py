@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 
 from room.gpus.seats import Sharing, split
-from room.gpus.watchdog import GAP, GRACE, PATIENCE, Sample, Watch, shares, step
+from room.gpus.use import ServerUse, Use
+from room.gpus.watchdog import (
+    GAP,
+    GRACE,
+    PATIENCE,
+    Sample,
+    Times,
+    Watch,
+    lapse,
+    sample_of,
+    shares,
+    step,
+)
 from room.models import GPUUnit, Owner
 
 ALICE, BOB = Owner("alice"), Owner("bob", "two")
@@ -94,6 +108,61 @@ def test_nobody_is_stopped_for_what_nobody_saw(jump: float) -> None:
     assert actions == ()
     _, actions = step(watch, Sample(68.0 + jump, sample), HELD)
     assert actions == ()
+
+
+@pytest.mark.parametrize(
+    ("after", "counts"),
+    [
+        pytest.param(0.0, True, id="at-once"),
+        pytest.param(GAP, True, id="just-in-time"),
+        pytest.param(GAP + 0.1, False, id="too-long"),
+        pytest.param(-0.1, False, id="another-clock"),
+    ],
+)
+def test_what_was_counted_lapses_when_nobody_looks(after: float, counts: bool) -> None:
+    watch, _ = step(Watch(), Sample(100.0, {"GPU-a": {ALICE: OVER}}), HELD)
+    assert lapse(watch, 100.0 + after) == (watch if counts else Watch())
+
+
+def test_a_site_may_be_more_patient() -> None:
+    watch, done = Watch(), []
+    for at in range(40):
+        watch, actions = step(
+            watch, Sample(float(at), {"GPU-a": {ALICE: OVER}}), HELD, Times(patience=5, grace=20)
+        )
+        done += [(at, action.kind) for action in actions]
+        warned_only = 5 <= at < 25
+        assert watch.warned == (frozenset({(ALICE, "GPU-a")}) if warned_only else frozenset())
+        assert all("within 20 seconds" in each.message for each in actions if each.kind == "warn")
+        if at == 25:
+            break
+    assert done == [(5, "warn"), (25, "stop")]
+
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
+USED = (
+    ServerUse(ALICE, "a", 2, {"GPU-a": 4500, "GPU-b": None}),
+    ServerUse(BOB, "b", 1, {"GPU-a": 10}),
+)
+
+
+@pytest.mark.parametrize(
+    ("use", "used"),
+    [
+        pytest.param(
+            Use(servers=USED, read_at=NOON),
+            {"GPU-a": {ALICE: 4500, BOB: 10}, "GPU-b": {ALICE: None}},
+            id="told",
+        ),
+        pytest.param(Use(read_at=NOON), {}, id="nobody-computes"),
+        pytest.param(Use(servers=USED), None, id="nobody-has-looked"),
+        pytest.param(Use(servers=USED, read_at=NOON, problem="no engine"), None, id="a-problem"),
+    ],
+)
+def test_only_what_tells_servers_apart_is_a_sample(use: Use, used: object) -> None:
+    found = sample_of(use, 7.0)
+    assert (found and found.used) == used
+    assert found is None or found.at == 7.0
 
 
 def test_the_words_name_what_is_used_what_there_is_and_what_to_do() -> None:
