@@ -43,13 +43,17 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print everything a
 def list_(as_json: bool) -> None:
     """Show every GPU, MIG instance and seat: its health, who holds it, since when, its use.
 
-    A seat is cooperative: those on one GPU share its memory by agreement.
+    A seat is cooperative: those on one GPU share its memory by agreement. Its use is
+    that of the whole GPU, and "holder's" is what the server on the seat uses of it.
     """
-    units = _units()
+    found = _gpus("The GPUs")
+    units, problem = found["units"], found.get("use_problem", "")
     if as_json:
-        _dump({"units": units})
+        _dump({"units": units, "use_problem": problem})
     elif units:
         _print_units(units, time.time())
+        if unknown := unknown_use(units, problem):
+            click.echo(unknown)
     else:
         click.echo("This room has no GPU. Simulate some to try it: ROOM_SIMULATE_GPUS=4 make up")
 
@@ -225,7 +229,7 @@ def _print_units(units: Sequence[Row], now: float) -> None:
             _holder(unit["lease"]),
             since(unit["lease"] and unit["lease"]["granted"], now),
             until(unit["lease"] and unit["lease"]["ends"], now),
-            use(unit["use"]),
+            use(unit["use"], held=unit["lease"] is not None),
         )
         for unit in units
     ]
@@ -298,15 +302,34 @@ def until(when: str | None, now: float) -> str:
     return age(left) if left > 0 else "now"
 
 
-def use(found: Row | None) -> str:
-    """Return a unit's use in words; what the driver does not tell is left out."""
+def use(found: Row | None, held: bool = False) -> str:
+    """Return a unit's use in words; what the driver does not tell is left out.
+
+    ``held``: somebody holds the unit, and what their own server uses is told too.
+    """
     if not found:
         return ""
     parts = []
     if found.get("utilisation") is not None:
         parts.append(f"{found['utilisation']:.0f} %")
     if found.get("memory_used_mib") is not None:
-        parts.append(f"{found['memory_used_mib'] / 1024:.1f} GiB")
+        total = found.get("memory_total_mib")
+        of = f" of {total / 1024:.1f}" if total is not None else ""
+        parts.append(f"{found['memory_used_mib'] / 1024:.1f}{of} GiB")
     if found.get("temperature") is not None:
         parts.append(f"{found['temperature']:.0f} °C")
+    if held:
+        own = found.get("held_mib")
+        parts.append("holder's not told" if own is None else f"holder's {own / 1024:.1f} GiB")
     return ", ".join(parts)
+
+
+def unknown_use(units: Iterable[Row], problem: str) -> str:
+    """Say what is not known of the use, for the ``problem`` that the hub names; nothing if all is.
+
+    The cards may tell how they are used while nobody tells the servers on them apart.
+    """
+    if not problem:
+        return ""
+    what = "How" if not any(unit["use"] for unit in units) else "By whom"
+    return f"{what} the GPUs are used is not known: {problem}. See: room status"

@@ -14,6 +14,7 @@ from room.gpus.events import Ticket
 from room.gpus.forecast import Place
 from room.gpus.ledger import moment
 from room.gpus.state import State
+from room.gpus.use import Use
 from room.models import GPUUnit, Lease
 from spawner.handlers import RoomAPIHandler
 from spawner.services import Services
@@ -65,7 +66,7 @@ class AdminHandler(RoomAPIHandler):
 
 
 class UnitsHandler(AdminHandler):
-    """``GET room/admin/gpus``: every unit with who holds it, and everyone who waits."""
+    """``GET room/admin/gpus``: every unit, who holds it and how it is used; everyone who waits."""
 
     @needs_scope("admin:servers")
     async def get(self) -> None:
@@ -75,10 +76,12 @@ class UnitsHandler(AdminHandler):
         waiting = await services.waiting.tickets()
         places = await services.waiting.places()
         overdue = await services.store.run(services.broker.look, _overdue)
+        use = await services.gpu_use()
         holders = {unit: lease for lease in leases for unit in lease.units}
         self.say(
             {
-                "units": [_unit(unit, holders.get(unit.uuid)) for unit in units],
+                "units": [_unit(unit, holders.get(unit.uuid), use) for unit in units],
+                "use_problem": use.problem,
                 "queue": sorted(
                     (
                         {
@@ -136,7 +139,7 @@ def _overdue(state: State) -> set[str]:
     return {ticket.id for ticket in state.tickets.values() if state.overdue(ticket)}
 
 
-def _unit(unit: GPUUnit, lease: Lease | None) -> dict[str, Any]:
+def _unit(unit: GPUUnit, lease: Lease | None, use: Use) -> dict[str, Any]:
     return {
         "uuid": unit.uuid,
         "index": unit.index,
@@ -156,7 +159,24 @@ def _unit(unit: GPUUnit, lease: Lease | None) -> dict[str, Any]:
             "ends": _iso(lease.ends_at),
             "ready": _iso(lease.ready_at),
         },
-        "use": None,
+        "use": _use(unit, lease, use),
+    }
+
+
+def _use(unit: GPUUnit, lease: Lease | None, use: Use) -> dict[str, Any] | None:
+    """Return the use of a unit: of a seat, that of its whole card. Memory in MiB, heat in °C.
+
+    ``held_mib`` is the holder's own; None, like all the rest, where nobody tells.
+    """
+    found = use.unit(unit.device)
+    if found is None:
+        return None
+    return {
+        "utilisation": found.utilisation,
+        "memory_used_mib": found.memory_used_mib,
+        "memory_total_mib": found.memory_total_mib,
+        "temperature": found.temperature,
+        "held_mib": use.memory_of(lease.owner, unit.device) if lease else None,
     }
 
 

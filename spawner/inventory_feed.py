@@ -9,43 +9,15 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
-
 from room.gpus import inventory as inventories
 from room.models import Inventory
+from spawner.agent import AgentSilentError
 
 #: Seconds between two questions: as often as the agent looks.
 EVERY = 2.0
-#: Seconds that one answer may take. The agent answers from memory.
-TIMEOUT = 5.0
 #: Seconds without a good answer after which nothing new is granted. Longer than the agent takes to
 #: be started anew by `room up` (about 10), and shorter than a start with a lost card wastes.
 SILENCE = 15.0
-
-
-class AgentSilentError(Exception):
-    """The agent gave no inventory; the message says why, for the admin's log."""
-
-
-def asker(url: str, token_file: Path) -> Callable[[], Awaitable[Inventory]]:
-    """Return what asks the agent at ``url`` for its inventory, with the token in ``token_file``."""
-
-    def question() -> HTTPRequest:
-        return HTTPRequest(
-            f"{url.rstrip('/')}/v1/inventory",
-            headers={"Authorization": f"Bearer {token_file.read_text().strip()}"},
-            request_timeout=TIMEOUT,
-            connect_timeout=TIMEOUT,
-        )
-
-    async def ask() -> Inventory:
-        try:
-            response = await AsyncHTTPClient().fetch(question())
-            return inventories.loads(response.body.decode())
-        except (HTTPClientError, OSError, ValueError) as error:
-            raise AgentSilentError(str(error)) from error
-
-    return ask
 
 
 def _now() -> datetime:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 from docker.errors import NotFound
@@ -14,16 +14,27 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine.client import Engine, EngineRefusedError, EngineUnavailableError
 from room.gpus.broker import Broker
+from room.gpus.use import Use
 from room.models import Inventory, Owner
 from room.store import Store
 from spawner import exits, reconcile, watch
 from spawner.exits import Ended
 from spawner.homes import AgentClient
 from spawner.inventory_feed import InventoryFeed
+from spawner.use_feed import NO_AGENT, UseFeed
 from spawner.waiting import WaitingRoom
 
 #: Seconds between tries while the engine does not answer: doubled up to the last.
 RETRY_FIRST, RETRY_LAST = 0.2, 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Words for who works in a server. Pages show an ``id`` until it is hidden or told no more."""
+
+    id: str
+    text: str
+    level: Literal["info", "warning"] = "warning"
 
 
 @dataclass(slots=True)
@@ -39,6 +50,10 @@ class Services:
     log: logging.Logger
     #: Brings the agent's inventory; None where a file says what there is.
     feed: InventoryFeed | None = None
+    #: Brings how they are used; None where there is no agent.
+    use: UseFeed | None = None
+    #: What the room has to tell who works in a server, until it is told no more.
+    notices: dict[Owner, tuple[Notice, ...]] = field(default_factory=dict)
     #: Servers between the first act of a start and its end: reconcile leaves them alone.
     starting: set[Owner] = field(default_factory=set)
     #: The spawner of each server, for what the room itself does to it.
@@ -124,6 +139,10 @@ class Services:
         """Keep how a server ended, for the pages and beyond the hub's own life."""
         self.ends[ended.exit.owner] = ended
         await self.store.run(exits.record, self.store, ended)
+
+    async def gpu_use(self) -> Use:
+        """Return how the GPUs are used now; why nobody tells is its ``problem``."""
+        return (await self.use.latest())[1] if self.use else NO_AGENT
 
     async def settled(self) -> None:
         """Return when nothing is being tidied any more."""

@@ -25,18 +25,21 @@ from traitlets import (
 
 from engine.client import DEFAULT_THREADS, Engine
 from room.gpus import inventory
+from room.gpus import use as uses
 from room.gpus.broker import Broker
 from room.models import GPUUnit
 from room.names import ROOM_NAME
 from room.store import Store
 from room.store.migrate import upgrade
+from spawner.agent import asker
 from spawner.exits import last_of_all
 from spawner.gpu_traits import GPUTraits, memory_file
 from spawner.homes import AgentClient
-from spawner.inventory_feed import InventoryFeed, asker
+from spawner.inventory_feed import InventoryFeed
 from spawner.options import Profile
 from spawner.pages import start_form
 from spawner.services import Services
+from spawner.use_feed import UseFeed
 from spawner.waiting import WaitingRoom
 
 #: One per hub process and database: every spawner of a hub shares engine, store and broker.
@@ -336,9 +339,12 @@ class RoomTraits(GPUTraits):
             log=self.log,
             ends=last_of_all(store),
         )
+        ask = partial(asker, self.agent_url, Path(self.agent_token_file))
+        if self.agent_url:
+            services.use = UseFeed(ask("/v1/use", uses.loads))
         if self.agent_url and not self.inventory_file:
             services.feed = InventoryFeed(
-                asker(self.agent_url, Path(self.agent_token_file)),
+                ask("/v1/inventory", inventory.loads),
                 services.survey,
                 self.log,
                 memory=memory_file(self.inventory_memory),

@@ -30,8 +30,11 @@ def unit(uuid: str, lease: Any = None, **more: Any) -> dict[str, Any]:
     } | more  # fmt: skip
 
 
+BUSY = {"utilisation": 97.4, "memory_used_mib": 20480, "held_mib": 512}
 UNITS = [
-    unit("GPU-aaaa1111", ALICE, use={"utilisation": 97.4, "memory_used_mib": 20480}),
+    unit(
+        "GPU-aaaa1111", ALICE, use={"utilisation": 97.4, "memory_used_mib": 20480, "held_mib": 512}
+    ),
     unit("GPU-aaaa2222", BOB),
     unit("GPU-bbbb1111/1", kind="seat", parent="GPU-bbbb1111", memory_mib=12288),
     unit("MIG-cccc", kind="mig", health="quarantined", why="Xid 79"),
@@ -51,7 +54,8 @@ class Hub(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.told: list[tuple[str, Any]] = []
-        self.gpus: tuple[int, Any] = (200, {"units": UNITS, "queue": QUEUE})
+        answer = {"units": UNITS, "queue": QUEUE, "use_problem": ""}
+        self.gpus: tuple[int, Any] = (200, answer)
         self.reply: tuple[int, Any] = (200, {})
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -112,7 +116,7 @@ def test_list_shows_health_holder_times_and_use(hub: Hub) -> None:
     said = room_gpu("list").output
     alice = line(said, "GPU-aaaa1111")
     assert "alice" in alice
-    assert "97 %, 20.0 GiB" in alice
+    assert "97 %, 20.0 GiB, holder's 0.5 GiB" in alice
     assert "bob[b]/lab (starting)" in line(said, "GPU-aaaa2222")
     seat = line(said, "GPU-bbbb1111/1")
     assert "NVIDIA L4, 12 GiB, seat (cooperative)" in seat
@@ -121,7 +125,7 @@ def test_list_shows_health_holder_times_and_use(hub: Hub) -> None:
 
 
 def test_json_is_the_hubs_answer(hub: Hub) -> None:
-    assert json.loads(room_gpu("list", "--json").stdout) == {"units": UNITS}
+    assert json.loads(room_gpu("list", "--json").stdout) == {"units": UNITS, "use_problem": ""}
     assert json.loads(room_gpu("queue", "--json").stdout) == {"queue": QUEUE}
 
 
@@ -294,17 +298,40 @@ def test_times_are_told_from_now(when: str | None, ago: str, left: str) -> None:
     assert (since(when, NOW), until(when, NOW)) == (ago, left)
 
 
+ALL = {"utilisation": 0.0, "memory_used_mib": 512, "memory_total_mib": 24576, "temperature": 41.0}
+
+
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("found", "held", "words"),
     [
-        pytest.param(None, "", id="none"),
-        pytest.param({"utilisation": None, "memory_used_mib": None}, "", id="nothing-told"),
+        pytest.param(None, True, "", id="none"),
+        pytest.param({"utilisation": None, "memory_used_mib": None}, False, "", id="nothing-told"),
+        pytest.param({"memory_used_mib": 512}, False, "0.5 GiB", id="no-total"),
+        pytest.param(ALL, False, "0 %, 0.5 of 24.0 GiB, 41 °C", id="free"),
         pytest.param(
-            {"utilisation": 0.0, "memory_used_mib": 512, "temperature": 41.0},
-            "0 %, 0.5 GiB, 41 °C",
-            id="all",
+            {**ALL, "held_mib": 256}, True, "0 %, 0.5 of 24.0 GiB, 41 °C, holder's 0.2 GiB",
+            id="held",
         ),
+        pytest.param({"temperature": 41.0}, True, "41 °C, holder's not told", id="not-told"),
+    ],
+)  # fmt: skip
+def test_use_leaves_out_what_is_not_told(found: Any, held: bool, words: str) -> None:
+    assert use(found, held) == words
+
+
+@pytest.mark.parametrize(
+    ("problem", "uses", "words"),
+    [
+        pytest.param("", [None], "", id="nothing-wrong"),
+        pytest.param("silence", [None], "How the GPUs are used is not known: silence", id="all"),
+        pytest.param("no engine", [None, ALL], "By whom the GPUs are used is", id="owners"),
     ],
 )
-def test_use_leaves_out_what_is_not_told(found: Any, words: str) -> None:
-    assert use(found) == words
+def test_what_is_not_known_of_the_use_is_said(
+    hub: Hub, problem: str, uses: list[Any], words: str
+) -> None:
+    units = [unit(f"GPU-aaaa111{number}", use=each) for number, each in enumerate(uses)]
+    hub.gpus = (200, {"units": units, "queue": [], "use_problem": problem})
+    said = room_gpu("list").output
+    assert words in said
+    assert ("room status" in said) == bool(problem)

@@ -13,7 +13,8 @@ import pytest
 
 from room.gpus import inventory
 from room.models import Inventory
-from spawner.inventory_feed import SILENCE, AgentSilentError, InventoryFeed
+from spawner.agent import AgentSilentError
+from spawner.inventory_feed import SILENCE, InventoryFeed
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 TWO = inventory.simulated(2)
