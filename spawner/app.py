@@ -11,6 +11,7 @@ from traitlets import Unicode, default
 
 from spawner import keeper
 from spawner.reconcile import served
+from spawner.seatwatch import SeatWatch
 from spawner.services import Services
 from spawner.spawner import RoomSpawner
 
@@ -48,8 +49,12 @@ class RoomHub(JupyterHub):
         self.services = [*self.services, {"name": KEEPER, "api_token": self.keeper_token}]
         super().init_services()
 
+    def _spawner(self) -> RoomSpawner:
+        """Return a spawner of nobody's, which has what all of them share."""
+        return RoomSpawner(config=self.config, log=self.log)
+
     def _services(self) -> Services:
-        return RoomSpawner(config=self.config, log=self.log).shared_services()
+        return self._spawner().shared_services()
 
     async def start(self) -> None:
         await super().start()
@@ -61,6 +66,9 @@ class RoomHub(JupyterHub):
             asyncio.ensure_future(keeper.resume(services, start)),
             asyncio.ensure_future(keeper.end_servers(services)),
         ]
+        if services.use is not None:
+            watch = SeatWatch(services, services.use, self._spawner().seat_times())
+            self._keeping.append(asyncio.ensure_future(watch.run()))
 
     async def cleanup(self) -> None:
         """Cut pending starts short and give their tidying a moment, then end as JupyterHub does.

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub.traitlets import ByteSpecification
-from traitlets import CaselessStrEnum, Integer, Unicode
+from traitlets import CaselessStrEnum, Float, Integer, Unicode
 
 from engine.client import Engine
-from room.gpus import asking, memorycap
+from room.gpus import asking, memorycap, watchdog
 from room.gpus.requests import KINDS, GPURequest
 from room.models import GPUUnit
 from spawner.queue_traits import QueueTraits
@@ -84,6 +84,30 @@ class GPUTraits(QueueTraits):
         """,
     )
 
+    seat_patience = Float(
+        watchdog.PATIENCE,
+        min=0,
+        config=True,
+        help="""Seconds above a seat's share of the GPU's memory after which a server is warned.
+
+        Where the driver caps the memory, nobody is: see ``gpu_toolkit``.
+
+        .. versionadded:: 0.1
+        """,
+    )
+
+    seat_grace = Float(
+        watchdog.GRACE,
+        min=1,
+        config=True,
+        help="""Seconds from the warning of a server to its stop, if it is above its share still.
+
+        The warning names them: see ``seat_patience``.
+
+        .. versionadded:: 0.1
+        """,
+    )
+
     inventory_memory = Unicode(
         "",
         config=True,
@@ -107,6 +131,9 @@ class GPUTraits(QueueTraits):
         """,
     )
 
+    #: MiB to which the driver caps each card of the server that runs; None: it caps none.
+    gpu_memory_cap: int | None = None
+
     def asked_gpus(self, override: Mapping[str, Any]) -> GPURequest | None:
         """Return what a server asks for when a profile sets ``override``; None: no GPU."""
         value = {name: override.get(name, getattr(self, name)) for name in ASKED}
@@ -117,6 +144,10 @@ class GPUTraits(QueueTraits):
             memory=ByteSpecification().validate(self, value["gpu_memory"]),
             mig_profile=str(value["mig_profile"]),
         )
+
+    def seat_times(self) -> watchdog.Times:
+        """Return how long a server may be above its seat's share."""
+        return watchdog.Times(self.seat_patience, self.seat_grace)
 
     async def memory_cap(self, gpus: Iterable[GPUUnit], driver: str, engine: Engine) -> int | None:
         """Return the MiB to which the driver shall cap each card; None: it cannot, or no seat.

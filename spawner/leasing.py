@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
 from jupyterhub.apihandlers import APIHandler
 
+from room.gpus import watchdog
 from room.gpus.events import Ticket
 from room.gpus.forecast import Place, chances
 from room.gpus.placement import refuse
@@ -21,6 +24,10 @@ from spawner.refusal import Refusal
 from spawner.services import Services
 from spawner.sessions import End, Session
 from spawner.waiting import Ending
+
+#: Seconds for which a server keeps what it is told of its lease: usually, and while a warning may
+#: come, which leaves a minute.
+KEEP, KEEP_WATCHED = 30, 5
 
 
 class Leasing(Choices):
@@ -42,6 +49,17 @@ class Leasing(Choices):
     @property
     def services(self) -> Services:
         return self.shared_services()
+
+    def get_state(self) -> dict[str, Any]:
+        """Also what a restarted hub has to know of the server that runs: whether it is capped."""
+        state: dict[str, Any] = super().get_state()  # type: ignore[misc]
+        if self.gpu_memory_cap is not None:
+            state["gpu_memory_cap"] = self.gpu_memory_cap
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)  # type: ignore[misc]
+        self.gpu_memory_cap = state.get("gpu_memory_cap")
 
     # -- a start -----------------------------------------------------------------------------
 
@@ -207,18 +225,28 @@ class Leasing(Choices):
         session = await self.running_session()
         end = sessions.end_of(lease, session)
         refused = await self._why_not_longer(lease, session)
+        units = tuple(self._units_of(lease))
         return {
             "ends": end.at.isoformat() if end else None,
             "granted": lease.granted_at.isoformat() if lease else None,
             "units": [
                 {"uuid": unit.uuid, "model": unit.model, "seat": unit.kind == "seat"}
-                for unit in self._units_of(lease)
+                for unit in units
             ],
             "extend": refused is None,
             "why": refused.message if refused and end else "",
             "extend_seconds": int(self._longer(lease, session)) if lease else 0,
-            "notices": [],
+            "notices": [asdict(notice) for notice in self.services.notices.get(self.owner, ())],
+            # Who can be warned is told within seconds; the others' servers ask less often.
+            "keep": KEEP_WATCHED if self.shares_watched(units) else KEEP,
         }
+
+    def shares_watched(self, units: Iterable[GPUUnit]) -> dict[str, int]:
+        """Return the MiB of each shared card that this server may use on its honour, by card.
+
+        What the driver caps needs no watching.
+        """
+        return watchdog.shares(units) if self.gpu_memory_cap is None else {}
 
     async def extend_lease(self) -> Reject | None:
         """Let the lease end later, if nobody waits for what it holds."""
@@ -261,6 +289,10 @@ class Leasing(Choices):
     async def end_for_admin(self) -> bool:
         """Stop the server because an admin takes its GPUs back. False when none runs."""
         return await self._end(stages.taken_back())
+
+    async def end_for_share(self, action: watchdog.Action) -> bool:
+        """Stop the server because it uses more of a shared GPU than its seat has."""
+        return await self._end(Reject("seat-memory", action.message))
 
     async def _end(self, why: Reject) -> bool:
         found = await self.services.engine.inspect(self.container_name)

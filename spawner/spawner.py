@@ -241,6 +241,9 @@ class RoomSpawner(Leasing, DockerSpawner):
         return rendered
 
     async def _plan(self) -> SpawnPlan:
+        self.gpu_memory_cap = await self.memory_cap(
+            self._gpu_plan, self.services.broker.inventory.driver_version, self.services.engine
+        )
         return SpawnPlan(
             owner=self.owner,
             image=self.image,
@@ -253,11 +256,7 @@ class RoomSpawner(Leasing, DockerSpawner):
             port=self.port,
             gpus=self._gpu_plan,
             gpu_driver=self.driver_for(self._gpu_plan),
-            gpu_memory_cap=await self.memory_cap(
-                self._gpu_plan,
-                self.services.broker.inventory.driver_version,
-                self.services.engine,
-            ),
+            gpu_memory_cap=self.gpu_memory_cap,
             lease_id=self._lease.id if self._lease else "",
             profile=self._options.profile or "",
             session=self.session,

@@ -14,7 +14,7 @@ import docker
 import pytest
 import uvicorn
 
-from agent.app import make_app
+from agent.app import Looks, make_app
 from room import names
 from room.gpus.broker import Broker
 from room.gpus.events import Ticket
@@ -192,15 +192,20 @@ def engine(tmp_path: Path) -> Iterator[FaultyEngine]:
 
 
 @contextmanager
-def running_agent(directory: Path) -> Iterator[dict[str, str]]:
-    """Run the agent on loopback; yield the traits that point a spawner at it."""
+def running_agent(directory: Path, looks: Looks | None = None) -> Iterator[dict[str, str]]:
+    """Run the agent on loopback; yield the traits that point a spawner at it.
+
+    Without ``looks`` it knows of no GPU.
+    """
     data_root = directory / "data"
     (data_root / "homes").mkdir(parents=True)
     token = secrets.token_hex(32)
     (directory / "agent_token").write_text(token)
     port = free_port()
     server = uvicorn.Server(
-        uvicorn.Config(make_app(data_root, token), host="127.0.0.1", port=port, log_level="warning")
+        uvicorn.Config(
+            make_app(data_root, token, looks), host="127.0.0.1", port=port, log_level="warning"
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

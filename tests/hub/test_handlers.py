@@ -206,8 +206,11 @@ def test_a_server_is_told_of_its_own_lease_and_no_other(hub, browser, server_tok
     assert answer["ends"] == "2026-11-24T10:40:00+00:00"
     assert answer["server"] == ""
     assert as_server(browser, other).json()["server"] == "second"
+    notices = [{"id": "seat-1", "text": NEEDS_FOUR, "level": "warning"}]
+    hub.script({"lease": {"why": NEEDS_FOUR, "notices": notices}})
     spoken = as_server(browser, token, **{"Accept-Language": "zh-CN"}).json()
     assert spoken["why"] == NEEDS_FOUR_ZH
+    assert spoken["notices"] == [{**notices[0], "text": NEEDS_FOUR_ZH}]
 
 
 def test_a_server_keeps_its_lease_longer_or_is_told_why_not(hub, browser, server_token) -> None:

@@ -12,6 +12,7 @@ from traitlets.config import Config
 from room.gpus.inventory import simulated
 from room.gpus.requests import GPURequest
 from room.gpus.seats import Sharing, split
+from room.gpus.watchdog import Times
 from room.models import GPUUnit
 from spawner.spawner import RoomSpawner
 
@@ -89,3 +90,18 @@ async def test_a_seats_memory_is_capped_where_the_driver_can(
     assert await spawner(gpu_toolkit=toolkit).memory_cap(units, driver, engine) == cap
     # A start without a seat asks the engine nothing.
     assert engine.asked == int(any(unit.kind == "seat" for unit in units))
+
+
+@pytest.mark.parametrize("cap", [pytest.param(4096, id="capped"), pytest.param(None, id="watched")])
+def test_a_restarted_hub_knows_whom_the_driver_caps(cap: int | None) -> None:
+    before, after = spawner(), spawner()
+    before.gpu_memory_cap = cap
+    after.load_state(before.get_state())
+    assert after.gpu_memory_cap == cap
+    assert after.shares_watched(SEATS[:1]) == ({} if cap else {CARDS[0].uuid: 4096})
+    assert after.shares_watched(CARDS) == {}
+
+
+def test_the_times_of_the_watchdog_are_settings() -> None:
+    assert spawner().seat_times() == Times()
+    assert spawner(seat_patience=5, seat_grace=120).seat_times() == Times(5, 120)
