@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-#: How long an answer is good, seconds: also how often the open page asks.
+#: How long an answer is good, seconds, unless the hub wants to be asked earlier.
 KEEP = 30.0
 #: The same when the page wants to know now, seconds: no page asks the hub faster than this.
 KEEP_FRESH = 2.0
@@ -33,6 +33,7 @@ NOTHING: Mapping[str, Any] = {
     "why": "",
     "extend_seconds": 0,
     "notices": [],
+    "keep": int(KEEP),
 }
 
 
@@ -53,11 +54,12 @@ def shaped(body: bytes) -> dict[str, Any]:
     found = dict(NOTHING)
     for key, usual in NOTHING.items():
         value = said.get(key)
-        kind = str if usual is None else int if key == "extend_seconds" else type(usual)
+        kind = str if usual is None else type(usual)
         if isinstance(value, kind):
             found[key] = value
     for key in ("units", "notices"):
         found[key] = [entry for entry in found[key] if isinstance(entry, dict)]
+    found["keep"] = max(KEEP_FRESH, min(found["keep"], KEEP))
     if seconds_until(found["ends"], 0.0) is None:
         found["ends"] = None
     return found
@@ -100,8 +102,9 @@ class Lease:
     async def answer(self, language: str = "", fresh: bool = False) -> dict[str, Any]:
         """Return what is known, with ``left``: the seconds to the end (None without one).
 
-        The page counts down from ``left``, as a student's clock may be wrong. ``language`` is
-        an Accept-Language: the hub writes sentences of its own.
+        The page counts down from ``left``, as a student's clock may be wrong. In ``again``
+        seconds there may be news: pages that ask then have them at once. ``language`` is an
+        Accept-Language: the hub writes sentences of its own.
         """
         if self._url:
             async with self._turn:
@@ -114,7 +117,7 @@ class Lease:
         try:
             status, body = await self._send("POST", f"{self._url}/extend", language)
             if status == 200:
-                self._keep(shaped(body), language, KEEP)
+                self._keep(shaped(body), language)
                 return 200, self._told()
             if status == 409:
                 # What was known is not so any more: whoever asks next gets the reason too.
@@ -130,17 +133,18 @@ class Lease:
         if fresh:
             # Who waits for more time asks often; of a server without an end nobody needs to.
             return now - self._asked >= KEEP_FRESH and (old or self._said["ends"] is not None)
-        return old or (language != self._language and self._said["ends"] is not None)
+        speaks = self._said["ends"] is not None or bool(self._said["notices"])
+        return old or (language != self._language and speaks)
 
     async def _ask(self, language: str) -> None:
         try:
             status, body = await self._send("GET", self._url, language)
             if status == 404:
-                self._keep(dict(NOTHING), language, KEEP_NONE)
+                self._keep({**NOTHING, "keep": KEEP_NONE}, language)
                 return
             if status != 200:
                 raise OSError(f"it answered {status}")
-            self._keep(shaped(body), language, KEEP)
+            self._keep(shaped(body), language)
         except (OSError, ValueError) as error:
             self._good_until = self._clock() + KEEP
             if self._warn is not None:
@@ -154,10 +158,13 @@ class Lease:
             headers["Accept-Language"] = language
         return await self._fetch(method, url, headers)
 
-    def _keep(self, said: dict[str, Any], language: str, seconds: float) -> None:
+    def _keep(self, said: dict[str, Any], language: str) -> None:
         self._said = said
         self._language = language
-        self._good_until = self._clock() + seconds
+        self._good_until = self._clock() + said["keep"]
 
     def _told(self) -> dict[str, Any]:
-        return self._said | {"left": seconds_until(self._said["ends"], self._now())}
+        return self._said | {
+            "left": seconds_until(self._said["ends"], self._now()),
+            "again": max(0.0, self._good_until - self._clock()),
+        }

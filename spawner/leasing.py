@@ -225,7 +225,7 @@ class Leasing(Choices):
         session = await self.running_session()
         end = sessions.end_of(lease, session)
         refused = await self._why_not_longer(lease, session)
-        units = tuple(self._units_of(lease))
+        units = self._units_of(lease)
         return {
             "ends": end.at.isoformat() if end else None,
             "granted": lease.granted_at.isoformat() if lease else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.images
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts" / "lab"
 SEAT = [{"uuid": "GPU-1/2", "model": "NVIDIA L4", "seat": True}]
+#: An answer about a seat is kept for 5 seconds, and a page looks at its clock every second.
+WITHIN_SECONDS = 9
 QUEUE = "2 people wait for a GPU: more time is given when nobody waits."
 FULL = (
     "Your program uses 9.2 GB of GPU memory and your seat's share is 6.0 GB. Use less within two"
@@ -265,7 +268,7 @@ def test_who_may_not_extend_any_more_is_told_why(lab: Lab) -> None:
     lab.longer.wait_for(state="hidden")
 
 
-def test_a_notice_is_shown_whole_and_once(lab: Lab) -> None:
+def test_a_notice_is_shown_whole_until_it_is_hidden(lab: Lab) -> None:
     notice = {"id": "vram-7", "level": "warning", "text": FULL}
     lab.lend(7200, units=SEAT, notices=[notice])
     lab.open()
@@ -274,11 +277,42 @@ def test_a_notice_is_shown_whole_and_once(lab: Lab) -> None:
     lab.expect(lab.item, "Seat on a shared GPU (cooperative) until")
     lab.expect(lab.bar, "shared by agreement")
     lab.picture("notice")
+    lab.page.reload()
+    lab.expect(lab.bar, FULL)
     lab.bar.get_by_role("button", name="Hide").click()
+    wait_until(lambda: lab.toasts.count() == 0, timeout=20)
     lab.page.reload()
     lab.expect(lab.item, "left")
     assert not lab.bar.is_visible()
     assert lab.toasts.count() == 0
+
+
+def test_a_warning_about_a_seat_comes_within_seconds_and_goes_when_it_is_heeded(lab: Lab) -> None:
+    seat = {"units": SEAT, "keep": 5}
+    lab.lend(None, extend=False, **seat)
+    lab.open()
+    lab.page.locator("#room-lease-bar").wait_for(state="attached")
+    assert not lab.bar.is_visible()
+    notice = {"id": "seat-1", "level": "warning", "text": FULL}
+    # Nobody touches the page from here on.
+    lab.server.lend(None, extend=False, notices=[notice], **seat)
+    began = time.monotonic()
+    lab.expect(lab.bar, FULL)
+    assert time.monotonic() - began < WITHIN_SECONDS
+    lab.expect(lab.toasts, FULL[:100])
+    lab.server.lend(None, extend=False, **seat)
+    lab.bar.wait_for(state="hidden", timeout=1000 * WITHIN_SECONDS)
+    wait_until(lambda: lab.toasts.count() == 0, timeout=20)
+
+
+def test_pages_that_wait_for_a_warning_ask_the_hub_once_for_all(lab: Lab) -> None:
+    lab.lend(None, extend=False, units=SEAT, keep=5)
+    lab.open()
+    before, began = len(lab.server.asked()), time.monotonic()
+    wait_until(lambda: len(lab.server.asked()) >= before + 3, timeout=40, every=0.5)
+    pages = [lab.server.ask("")[1]["again"] for _ in range(20)]
+    assert all(0 <= again <= 5 for again in pages)
+    assert len(lab.server.asked()) - before <= (time.monotonic() - began) / 5 + 1
 
 
 @pytest.mark.parametrize("lab", ["zh-CN"], indirect=True)
@@ -326,10 +360,26 @@ RULES = """async ([base, told, now, lab, browser]) => {
                     warning: Boolean(rules.warning(lease, now)) };
 }"""
 
+RULE = "async ([base, name, values]) => (await import(base + 'rules.js'))[name](...values)"
+
+
+class Rules:
+    """Asks the rules themselves, as the browser has them."""
+
+    def __init__(self, page: Any, base: str) -> None:
+        self._page = page
+        self._base = base
+
+    def __call__(self, told: Any, lab: str = "en", browser: str = "en-US") -> Any:
+        now = 1_795_500_000_000  # 2026-11-24 06:00 UTC
+        return self._page.evaluate(RULES, [self._base, told, now, lab, browser])
+
+    def rule(self, name: str, *values: Any) -> Any:
+        return self._page.evaluate(RULE, [self._base, name, values])
+
 
 @pytest.fixture(scope="module")
-def seen(engine: Any) -> Iterator[Any]:
-    """Ask the rules themselves, as the browser has them."""
+def seen(engine: Any) -> Iterator[Rules]:
     context = engine.new_context(timezone_id="UTC")
     page = context.new_page()
     base = "http://rules.test/"
@@ -343,11 +393,7 @@ def seen(engine: Any) -> Iterator[Any]:
     context.route(f"{base}empty", lambda route: route.fulfill(body="", content_type="text/html"))
     page.goto(f"{base}empty")
 
-    def ask(told: Any, lab: str = "en", browser: str = "en-US") -> Any:
-        now = 1_795_500_000_000  # 2026-11-24 06:00 UTC
-        return page.evaluate(RULES, [base, told, now, lab, browser])
-
-    yield ask
+    yield Rules(page, base)
     context.close()
 
 
@@ -369,19 +415,50 @@ def told(left: float | None, units: int = 1, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_the_time_left_decides_what_is_seen(
-    seen: Any, left: float, units: int, item: str, stage: str, warns: bool
+    seen: Rules, left: float, units: int, item: str, stage: str, warns: bool
 ) -> None:
     found = seen(told(left, units))
     assert (found["item"], found["stage"], found["warning"]) == (item, stage, warns)
 
 
-def test_an_end_on_another_day_is_named_with_its_day(seen: Any) -> None:
+def test_an_end_on_another_day_is_named_with_its_day(seen: Rules) -> None:
     found = seen(told(90_000) | {"ends": "2026-11-25T07:00:00+00:00"})
     assert found["item"] == "GPU until Wed 07:00, 25 h left"
 
 
-def test_no_end_is_nothing_to_see(seen: Any) -> None:
+def test_no_end_is_nothing_to_see(seen: Rules) -> None:
     assert seen(told(None)) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "pause"),
+    [
+        pytest.param(None, 30_000, id="nobody-answers"),
+        pytest.param({}, 30_000, id="an-older-server"),
+        pytest.param({"again": 4.2}, 4_200, id="when-there-may-be-news"),
+        pytest.param({"again": 0}, 2_000, id="never-too-often"),
+        pytest.param({"again": 600}, 30_000, id="nor-too-seldom"),
+    ],
+)
+def test_the_page_asks_again_when_there_may_be_news(seen: Rules, told: Any, pause: int) -> None:
+    assert seen.rule("pause", told) == pause
+
+
+NOTICES = [{"id": "1", "text": "a"}, {"id": "2", "text": "b"}, {"id": "", "text": "c"}]
+
+
+@pytest.mark.parametrize(
+    ("notices", "hidden", "left"),
+    [
+        pytest.param(None, [], [], id="none"),
+        pytest.param(NOTICES, [], ["1", "2"], id="whole-ones"),
+        pytest.param(NOTICES, ["2", "9"], ["1"], id="hidden"),
+    ],
+)
+def test_notices_are_shown_unless_hidden(
+    seen: Rules, notices: Any, hidden: list[str], left: list[str]
+) -> None:
+    assert [each["id"] for each in seen.rule("toShow", notices, hidden)] == left
 
 
 @pytest.mark.parametrize(
@@ -395,7 +472,7 @@ def test_no_end_is_nothing_to_see(seen: Any) -> None:
     ],
 )
 def test_the_language_is_jupyterlabs_else_the_browsers(
-    seen: Any, lab: str, browser: str, chinese: bool
+    seen: Rules, lab: str, browser: str, chinese: bool
 ) -> None:
     found = seen(told(3600), lab, browser)
     assert ("可用至" in found["item"]) == chinese

@@ -15,6 +15,9 @@ NOW = 1_795_500_000.0  # 2026-11-24 06:00 UTC
 ENDS = "2026-11-24T07:00:00+00:00"
 HOUR = {"ends": ENDS, "extend": True, "extend_seconds": 3600, "units": [{"uuid": "GPU-1"}]}
 
+#: Of a seat without an end, whose server was warned.
+WATCHED = {"keep": 5, "notices": [{"id": "seat-1", "level": "warning", "text": "Free some."}]}
+
 
 class Hub:
     """Answers what ``replies`` holds, the last one again and again; OSError as its exceptions."""
@@ -62,6 +65,9 @@ def test_the_address_is_beside_the_hubs_api(api: str, found: str) -> None:
         pytest.param({"ends": "2026-11-24T07:00:00"}, {}, id="a-time-of-no-zone"),
         pytest.param({"extend": "no", "extend_seconds": "1"}, {}, id="other-kinds"),
         pytest.param({"notices": ["x", {"id": "1"}]}, {"notices": [{"id": "1"}]}, id="entries"),
+        pytest.param({"keep": 5}, {"keep": 5}, id="a-shared-card"),
+        pytest.param({"keep": 0}, {"keep": lease.KEEP_FRESH}, id="too-often"),
+        pytest.param({"keep": 9999}, {"keep": lease.KEEP}, id="too-seldom"),
     ],
 )
 def test_an_answer_has_every_key_of_its_kind(said: Any, found: dict[str, Any]) -> None:
@@ -77,7 +83,7 @@ def test_what_is_no_object_is_no_answer(body: bytes) -> None:
 async def test_the_answer_counts_from_the_servers_clock_and_shows_the_token() -> None:
     hub = Hub((200, HOUR))
     said = await hub.lease.answer("zh-CN")
-    assert said == {**lease.NOTHING, **HOUR, "left": 3600.0}
+    assert said == {**lease.NOTHING, **HOUR, "left": 3600.0, "again": 30.0}
     ((method, url, headers),) = hub.asked
     assert (method, url) == ("GET", "http://hub/hub/room/lease")
     assert headers["Authorization"] == "token secret"
@@ -92,6 +98,10 @@ async def test_the_answer_counts_from_the_servers_clock_and_shows_the_token() ->
         pytest.param((200, HOUR), 1, True, "", 1, id="fresh-too-soon"),
         pytest.param((200, HOUR), 2, True, "", 2, id="fresh"),
         pytest.param((200, HOUR), 1, False, "zh", 2, id="another-language"),
+        pytest.param((200, WATCHED), 4, False, "", 1, id="a-seat"),
+        pytest.param((200, WATCHED), 5, False, "", 2, id="a-seat-old"),
+        pytest.param((200, WATCHED), 1, False, "zh", 2, id="a-notice-in-another-language"),
+        pytest.param((200, {}), 1, False, "zh", 1, id="nothing-to-translate"),
         pytest.param((200, {}), 29, True, "", 1, id="no-lease"),
         pytest.param((200, {}), 30, True, "", 2, id="no-lease-old"),
         pytest.param((404, {}), 599, True, "", 1, id="another-kind-of-hub"),
@@ -108,6 +118,14 @@ async def test_the_hub_is_asked_when_the_answer_is_old(
     hub.time += after
     await hub.lease.answer(language, fresh)
     assert len(hub.asked) == asks
+
+
+async def test_pages_are_told_when_there_may_be_news() -> None:
+    hub = Hub((200, WATCHED))
+    assert (await hub.lease.answer())["again"] == 5.0
+    hub.time += 3
+    assert (await hub.lease.answer())["again"] == 2.0
+    assert len(hub.asked) == 1
 
 
 async def test_pages_that_ask_together_are_one_question() -> None:
@@ -150,7 +168,7 @@ async def test_without_a_hub_nobody_is_asked() -> None:
         raise AssertionError("asked")
 
     known = lease.Lease("", "", never, pytest.fail)
-    assert await known.answer() == {**lease.NOTHING, "left": None}
+    assert await known.answer() == {**lease.NOTHING, "left": None, "again": 0.0}
 
 
 LATER = {**HOUR, "ends": "2026-11-24T08:00:00+00:00"}

@@ -1,10 +1,9 @@
 // The status bar's item, the bar at the top, and the questions to the server.
 
 import { Bar, Item } from "./widgets.js";
-import { leaseOf, unseen, view, warning } from "./rules.js";
+import { leaseOf, pause, toShow, view, warning } from "./rules.js";
 import { pick } from "./words.js";
 
-const ASK = 30_000; // ms between questions while the page is seen
 const REMEMBERED = 100;
 
 export function start({ app, lab, statusBar, translator, here }) {
@@ -22,13 +21,14 @@ class Banner {
     this.words = words;
     this.settings = app.serviceManager.serverSettings;
     this.lease = null;
-    this.notices = [];
+    this.notices = new Map(); // id → its text and its notification
     this.opened = false;
     this.hidden = ""; // the stage whose bar was hidden
     this.warned = ""; // what the last warning was of
     this.toast = ""; // and its notification, which goes when it is true no more
     this.asking = null;
-    this.seen = new Seen(this.settings.baseUrl);
+    this.next = 0; // when the page, while it is seen, asks again
+    this.put = new Hidden(this.settings.baseUrl);
     const prefix = lab.PageConfig.getOption("hubPrefix");
     const startPage = prefix && `${lab.PageConfig.getOption("hubHost")}${prefix}home`;
     this.bar = new Bar(app, lab.Widget, words, startPage, {
@@ -40,7 +40,6 @@ class Banner {
 
   run() {
     setInterval(() => this.tick(), 1000);
-    setInterval(() => document.hidden || this.ask(), ASK);
     document.addEventListener("visibilitychange", () => document.hidden || this.ask(true));
     this.ask();
   }
@@ -55,6 +54,7 @@ class Banner {
 
   // A server that does not answer, as while it stops, leaves what is known as it is.
   ask(fresh = false) {
+    this.next = Date.now() + pause();
     this.asking ??= this.request(fresh ? "?fresh=1" : "")
       .then(([status, told]) => status === 200 && this.take(told))
       .catch(() => {})
@@ -66,6 +66,7 @@ class Banner {
 
   take(told) {
     const now = Date.now();
+    this.next = now + pause(told);
     const next = leaseOf(told, now);
     // Once the end was seen its message stays, also when the hub has let go of the lease.
     const ended = this.lease && view(this.lease, now, this.words).stage === "ended";
@@ -74,17 +75,31 @@ class Banner {
       this.dismiss();
     }
     if (next || !ended) this.lease = next;
-    for (const notice of unseen(told.notices, this.seen.ids())) {
-      this.seen.add(notice.id);
-      this.notices.push(notice.text);
-      const kind = notice.level === "info" ? "info" : "warning";
-      this.lab.Notification[kind](notice.text, { autoClose: kind === "info" && 20_000 });
-    }
+    this.note(toShow(told.notices, this.put.ids()));
     this.show();
+  }
+
+  // What the room says no more, or somebody hid on another page, goes from this one.
+  note(notices) {
+    const ids = notices.map(({ id }) => id);
+    for (const id of this.notices.keys()) if (!ids.includes(id)) this.drop(id);
+    for (const { id, text, level } of notices) {
+      const kind = level === "info" ? "info" : "warning";
+      const toast =
+        this.notices.get(id)?.toast ??
+        this.lab.Notification[kind](text, { autoClose: kind === "info" && 20_000 });
+      this.notices.set(id, { text, toast });
+    }
+  }
+
+  drop(id) {
+    this.lab.Notification.dismiss(this.notices.get(id).toast);
+    this.notices.delete(id);
   }
 
   async tick() {
     this.show();
+    if (!document.hidden && Date.now() >= this.next) void this.ask();
     const due = this.lease && warning(this.lease, Date.now());
     if (!due || due === this.warned || this.checking) return;
     // Another page may have got more time meanwhile: ask before anybody is alarmed.
@@ -142,7 +157,10 @@ class Banner {
 
   hide() {
     this.opened = false;
-    this.notices = [];
+    for (const id of [...this.notices.keys()]) {
+      this.put.add(id);
+      this.drop(id);
+    }
     this.hidden = this.lease ? view(this.lease, Date.now(), this.words).stage : "";
     this.show();
   }
@@ -150,14 +168,14 @@ class Banner {
   show() {
     const shown = this.lease && view(this.lease, Date.now(), this.words);
     const near = shown && shown.stage !== "calm" && shown.stage !== this.hidden;
-    const open = Boolean(near || (shown && this.opened) || this.notices.length);
-    this.bar.show(open, shown, this.notices);
+    const open = Boolean(near || (shown && this.opened) || this.notices.size);
+    this.bar.show(open, shown, [...this.notices.values()].map(({ text }) => text));
     this.item.show(shown, open);
   }
 }
 
-// What was said once is not said again when the page is loaded anew.
-class Seen {
+// What was hidden once is not shown again, on no page of this browser.
+class Hidden {
   constructor(server) {
     this.key = `torchroom-notices:${server}`;
     this.now = [];

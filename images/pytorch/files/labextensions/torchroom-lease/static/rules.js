@@ -78,6 +78,15 @@ export function warning(lease, now) {
   return at === "fifteen" || at === "five" ? `${lease.shown.getTime()}/${at}` : "";
 }
 
-export function unseen(notices, seen) {
-  return (notices ?? []).filter(({ id, text }) => id && text && !seen.includes(id));
+// Notices are shown until they are hidden, or told no more.
+export function toShow(notices, hidden) {
+  return (notices ?? []).filter(({ id, text }) => id && text && !hidden.includes(id));
+}
+
+const ASK = [2_000, 30_000]; // ms between two questions: at least, and at most
+
+// The server says in how many seconds it may know more: all its pages ask then, and it asks once.
+export function pause(told) {
+  const [least, most] = ASK;
+  return Math.min(most, Math.max(least, (told?.again ?? Infinity) * 1000));
 }
