@@ -1,7 +1,8 @@
-"""Every call to Docker goes through here: a bounded pool of threads, and errors in words.
+"""Every call to Docker goes through here: bounded pools of threads, and errors in words.
 
-Only what several parts need is a method of its own; DockerSpawner's inherited code
-goes through ``call``.
+Calls take one of three lanes, so that what takes long keeps nothing else waiting: a stop takes
+as long as the server's grace, a pull takes minutes. Only what several parts need is a method of
+its own; DockerSpawner's inherited code goes through ``call``.
 """
 
 from __future__ import annotations
@@ -18,8 +19,20 @@ import docker
 import requests
 from docker.errors import APIError, NotFound
 
-#: docker-py keeps ten connections at most unless told otherwise: one for each thread.
+#: Of each lane. docker-py keeps ten connections at most unless told otherwise: one a thread.
 DEFAULT_THREADS = 16
+#: docker-py's methods of a start, and those that look; all others may take long.
+START, LOOK, SLOW = "start", "look", "slow"
+LANES = {
+    "create_volume": START,
+    "create_container": START,
+    "start": START,
+    "inspect_container": LOOK,
+    "inspect_image": LOOK,
+    "containers": LOOK,
+    "port": LOOK,
+    "info": LOOK,
+}
 
 
 class EngineUnavailableError(Exception):
@@ -35,7 +48,7 @@ class EngineRefusedError(Exception):
 
 
 class Engine:
-    """One Docker Engine.
+    """One Docker Engine; ``threads`` calls of each lane may be under way at once.
 
     ``connect`` makes the docker-py client at the first call, so that an engine
     which is down when the hub starts is simply asked again later.
@@ -48,14 +61,17 @@ class Engine:
         self.connect = connect
         self._client: docker.APIClient | None = None
         self._connecting = threading.Lock()
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="engine")
+        self._lanes = {
+            lane: ThreadPoolExecutor(threads, thread_name_prefix=f"engine-{lane}")
+            for lane in (START, LOOK, SLOW)
+        }
 
     @classmethod
     def at(cls, base_url: str, threads: int = DEFAULT_THREADS, timeout: float = 60) -> Engine:
         """Return the engine at ``base_url`` (``unix:///var/run/docker.sock``)."""
         return cls(
             lambda: docker.APIClient(
-                base_url=base_url, version="auto", timeout=timeout, max_pool_size=threads
+                base_url=base_url, version="auto", timeout=timeout, max_pool_size=3 * threads
             ),
             threads,
         )
@@ -68,15 +84,17 @@ class Engine:
             return self._client
 
     def close(self) -> None:
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        for lane in self._lanes.values():
+            lane.shutdown(wait=False, cancel_futures=True)
         if self._client is not None:
             self._client.close()
 
     async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Call docker-py's ``method`` on a thread; its own exceptions come through."""
         loop = asyncio.get_running_loop()
+        lane = self._lanes[LANES.get(method, SLOW)]
         return await loop.run_in_executor(
-            self.pool, lambda: getattr(self.client, method)(*args, **kwargs)
+            lane, lambda: getattr(self.client, method)(*args, **kwargs)
         )
 
     @asynccontextmanager
@@ -173,11 +191,3 @@ class Engine:
                 labels=dict(labels),
             )
         return found
-
-    async def has_image(self, image: str) -> bool:
-        async with self.words(f"looking at image {image}"):
-            try:
-                await self.call("inspect_image", image)
-            except NotFound:
-                return False
-            return True

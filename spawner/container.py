@@ -122,7 +122,8 @@ def arguments(room: str, name: str, plan: SpawnPlan) -> dict[str, Any]:
     return {
         "image": plan.image,
         "name": name,
-        "command": list(plan.command),
+        # Without one the engine takes the image's.
+        "command": list(plan.command) or None,
         "environment": environment(plan),
         "labels": labels(room, plan),
         "ports": {f"{plan.port}/tcp": None},

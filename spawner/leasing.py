@@ -216,7 +216,7 @@ class Leasing(Choices):
     async def running_session(self) -> Session | None:
         """Return since when the server runs, and how long it may; the engine is asked once."""
         if self._session is None:
-            await self.poll()
+            await self.look()
         return self._session
 
     async def lease_status(self) -> dict[str, Any]:

@@ -14,9 +14,7 @@ from engine.client import EngineRefusedError, EngineUnavailableError
 from room.gpus.reconcile import Container, Repairs, repairs
 from room.models import (
     LABEL_GPUS,
-    LABEL_KIND,
     LABEL_LEASE,
-    LABEL_ROOM,
     LABEL_SERVER,
     LABEL_USER,
     Lease,
@@ -62,7 +60,7 @@ async def once(
     place in the queue is kept for it.
     """
     leases: tuple[Lease, ...] = await services.store.run(services.broker.leases)
-    listing = await services.engine.containers({LABEL_ROOM: services.room, LABEL_KIND: "server"})
+    listing = await services.watch.list()
     found = repairs(leases, map(from_listing, listing), list_served(), services.moving())
     for container in found.remove:
         services.log.warning(

@@ -17,12 +17,13 @@ from room.gpus.broker import Broker
 from room.gpus.use import Use
 from room.models import Inventory, Owner
 from room.store import Store
-from spawner import exits, reconcile, watch
+from spawner import exits, reconcile
 from spawner.exits import Ended
 from spawner.homes import AgentClient
 from spawner.inventory_feed import InventoryFeed
 from spawner.use_feed import NO_AGENT, UseFeed
 from spawner.waiting import WaitingRoom
+from spawner.watch import Watch
 
 #: Seconds between tries while the engine does not answer: doubled up to the last.
 RETRY_FIRST, RETRY_LAST = 0.2, 15.0
@@ -64,8 +65,13 @@ class Services:
     ends: dict[Owner, Ended] = field(default_factory=dict)
     #: Set once leases, containers and servers were compared for the first time.
     compared: asyncio.Event = field(default_factory=asyncio.Event)
+    #: What the engine's events tell of the room's containers.
+    watch: Watch = field(init=False)
     _reconciling: asyncio.Task[None] | None = None
     _tidying: dict[Owner, asyncio.Task[None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.watch = Watch(self)
 
     def moving(self) -> set[Owner]:
         """Return the servers that somebody is starting or tidying right now."""
@@ -128,7 +134,7 @@ class Services:
             self._reconciling = asyncio.ensure_future(reconcile.keep(self, served))
             if self.feed is not None:
                 self.feed.start()
-            watch.watch(self)
+            self.watch.start()
 
     async def survey(self, inventory: Inventory) -> None:
         """Take a new inventory; what is quarantined by it is for the admin's log."""

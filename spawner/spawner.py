@@ -16,17 +16,14 @@ from engine.client import EngineRefusedError, EngineUnavailableError
 from room import names
 from room.gpus.failures import is_device_error
 from room.models import (
-    LABEL_ROOM,
-    LABEL_SERVER,
-    LABEL_USER,
     GPUUnit,
     Lease,
     Limits,
     SpawnPlan,
 )
-from spawner import container, exits, sessions, stages
+from spawner import container, exits, stages
+from spawner.ends import TIDY_PATIENCE, Ends
 from spawner.homes import home_volume
-from spawner.leasing import Leasing
 from spawner.progress import Progress
 from spawner.ready import NotReadyError, wait_ready
 from spawner.reconcile import served
@@ -34,25 +31,13 @@ from spawner.refusal import Refusal
 
 T = TypeVar("T")
 
-#: Lines of a dead server's log that go to the hub's log, for the admin.
-LAST_LINES = 20
-#: The exit code of a killed process, and the seconds until the engine knows whether memory was why.
-SIGKILLED, OOM_PATIENCE = 137, 1.0
-#: Seconds that a stop waits for the engine before it goes on in the background.
-TIDY_PATIENCE = 60.0
 
-
-class RoomSpawner(Leasing, DockerSpawner):
+class RoomSpawner(Ends, DockerSpawner):
     """Starts each server in a container with hard limits, its own GPUs and its owner's home."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._progress = Progress()
-        self._in_flight: asyncio.Future[Any] | None = None
-        self._stop_asked = False
-        #: Whether a start was asked for since the hub itself began.
-        self._began = False
-        self._recorded = ""
         self._gpu_plan: tuple[GPUUnit, ...] = ()
         self._mount_plan: dict[str, tuple[str, str]] = {}
         if self.user is not None:
@@ -70,9 +55,9 @@ class RoomSpawner(Leasing, DockerSpawner):
             return str(super()._object_name_default())
         return names.container(self.room, self.user.name, self.name or "")
 
-    @property
-    def executor(self) -> Any:
-        return self.services.engine.pool
+    async def docker(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """What DockerSpawner's own code asks of the engine takes its lane like all else."""
+        return await self.services.engine.call(method, *args, **kwargs)
 
     # -- a start -----------------------------------------------------------------------------
 
@@ -157,14 +142,18 @@ class RoomSpawner(Leasing, DockerSpawner):
         return Refusal(stages.failed(stage), 500)
 
     async def _check(self) -> None:
-        """Wait for what is left of the last start, and see that the image is there."""
+        """Wait for what is left of the last start, and see that its GPUs are free again."""
         tidying = self.services.tidying(self.owner)
         if tidying is not None:
             done, _ = await asyncio.wait([tidying], timeout=TIDY_PATIENCE)
             if not done:
                 raise Refusal(stages.still_tidying(), 503)
-        await self._remove_leftover()
-        await self.pull_image(self.image)
+        if await self.services.store.run(self.services.broker.held_by, self.owner) is not None:
+            # A start that the hub's end cut short: its container goes before its GPUs are freed.
+            await self._effect(self._remove_leftover())
+            await self._effect(self._give_back(keep_place=True))
+        if self.pull_policy.lower() == "always":
+            await self.pull_image(self.image)
 
     async def _remove_leftover(self) -> None:
         """Remove a container that an earlier life of the hub left under our name."""
@@ -172,9 +161,7 @@ class RoomSpawner(Leasing, DockerSpawner):
         if found is not None:
             self._refuse_foreign(found)
             self.log.warning("Removing what is left of %s: %s", self.owner, found["Id"][:12])
-            await self._effect(self.services.engine.remove_until_gone(found["Id"]))
-        # Of a start that the hub's end cut short, the place in the queue is kept.
-        await self._effect(self._give_back(keep_place=True))
+            await self.services.engine.remove_until_gone(found["Id"])
 
     def _refuse_foreign(self, found: dict[str, Any]) -> None:
         """Leave a container alone that has our name but not our labels."""
@@ -182,15 +169,6 @@ class RoomSpawner(Leasing, DockerSpawner):
             raise EngineRefusedError(
                 f"a container named {self.container_name} exists and is not {self.owner}'s", 409
             )
-
-    def _is_mine(self, found: dict[str, Any]) -> bool:
-        labels = found["Config"].get("Labels") or {}
-        expected = {
-            LABEL_ROOM: self.room,
-            LABEL_USER: self.owner.user,
-            LABEL_SERVER: self.owner.server,
-        }
-        return all(labels.get(key) == value for key, value in expected.items())
 
     async def _mounts(self) -> dict[str, tuple[str, str]]:
         """Return what to mount where: the owner's home, and the datasets read-only."""
@@ -209,8 +187,28 @@ class RoomSpawner(Leasing, DockerSpawner):
 
     async def _create(self, gpus: tuple[GPUUnit, ...], mounts: dict[str, tuple[str, str]]) -> None:
         self._mount_plan, self._gpu_plan = mounts, gpus
-        created = await self._effect(self.create_object())
+        try:
+            created = await self._effect(self.create_object())
+        except EngineRefusedError as error:
+            await self._make_way(error)
+            created = await self._effect(self.create_object())
         self.object_id = created[self.object_id_key]
+
+    async def _make_way(self, error: EngineRefusedError) -> None:
+        """Do what a create lacked, or raise: to ask for it beforehand costs every start a call."""
+        if error.status == 409:
+            await self._effect(self._remove_leftover())
+        elif error.status == 404 and self.pull_policy.lower() != "skip":
+            await self.pull_image(self.image)
+        else:
+            raise error
+
+    async def get_command(self) -> list[str]:
+        """Return the command; without one of our own the engine takes the image's."""
+        if not self.cmd and not self.get_args():
+            return []
+        command: list[str] = await super().get_command()
+        return command
 
     async def create_object(self) -> dict[str, Any]:
         """Create the container from the plan; an admin's ``extra_*`` traits lie on top."""
@@ -277,6 +275,8 @@ class RoomSpawner(Leasing, DockerSpawner):
         await self.services.engine.start(self.container_id)
 
     async def _refuse_if_dead(self) -> None:
+        if await self.services.watch.runs(self.object_id, self.owner):
+            return
         found = await self.services.engine.inspect(self.container_id)
         if found is None:
             raise EngineRefusedError(f"container of {self.owner} vanished while booting", 404)
@@ -296,99 +296,8 @@ class RoomSpawner(Leasing, DockerSpawner):
             return str(self.server.url)
         return f"http://{ip}:{port}{self.server.base_url}"
 
-    # -- while it runs, and its end ----------------------------------------------------------
-
-    async def poll(self) -> int | str | None:
-        """``None`` while it runs, and while nobody can tell: only a 404 proves the end."""
-        if self.services.tidying(self.owner) is not None:
-            return None
-        try:
-            found = await self.services.engine.inspect(self.container_name)
-        except (EngineUnavailableError, EngineRefusedError) as error:
-            self.log.warning("Cannot tell whether %s runs: %s", self.owner, error)
-            return None
-        if found is None or not self._is_mine(found):
-            return 0
-        self.object_id = found["Id"]
-        if found["State"]["Running"]:
-            self._session = sessions.from_inspect(found)
-            return None
-        end = exits.from_inspect(self.owner, found)
-        if end is None:
-            return "never started"
-        await self._record(found, end)
-        return f"exit code {end.code}{', out of memory' if end.oom_killed else ''}"
-
-    async def stop(self, now: bool = False) -> None:
-        """Stop the server, record how it ended, remove it; once it is gone, free its GPUs."""
-        self._stop_asked = True
-        tidying = self.services.tidying(self.owner) or self._tidy(0 if now else self.stop_grace)
-        await asyncio.wait([tidying], timeout=TIDY_PATIENCE)
-        self.clear_state()
-
-    async def run_post_stop_hook(self) -> Any:
-        """Also reached when the container ended by itself, and ``stop`` was never called."""
-        tidying = self.services.tidying(self.owner) or self._tidy()
-        await asyncio.wait([tidying], timeout=TIDY_PATIENCE)
-        return await maybe_future(super().run_post_stop_hook())
-
-    def _tidy(self, grace: int = 0) -> asyncio.Task[None]:
-        in_flight, self._in_flight = self._in_flight, None
-        return self.services.tidy(self.owner, partial(self._clear_away, grace), in_flight)
-
-    async def _clear_away(self, grace: int) -> None:
-        """Remove the container, see that it is gone, and only then release the lease."""
-        services = self.services
-        found = await services.engine.inspect(self.container_name)
-        if found is not None and self._is_mine(found):
-            if found["State"]["Running"]:
-                await services.engine.stop(found["Id"], grace)
-                found = await services.engine.inspect(found["Id"]) or found
-            end = exits.from_inspect(self.owner, found)
-            if end is not None:
-                await self._record(found, end)
-            await services.engine.remove_until_gone(found["Id"])
-        # A start of before the hub's own restart goes on: JupyterHub only thinks that it is over.
-        await self._give_back(keep_place=services.ending or not self._began)
-        self.object_id = ""
-
-    async def _record(self, found: dict[str, Any], end: Any) -> None:
-        """Keep how it ended, once a container; its last lines are for the admin's log."""
-        if self._recorded == found["Id"]:
-            return
-        self._recorded = found["Id"]
-        if end.code == SIGKILLED and not end.oom_killed and not self._stop_asked:
-            # The engine hears of an exit and of its cause in two ways; the cause may come later.
-            await asyncio.sleep(OOM_PATIENCE)
-            found = await self.services.engine.inspect(found["Id"]) or found
-            end = exits.from_inspect(self.owner, found) or end
-        limit = (found.get("HostConfig") or {}).get("Memory") or None
-        ended = exits.Ended(end, limit, self._stop_asked, self._end_words)
-        await self.services.record(ended)
-        if self._stop_asked or self._end_words:
-            return
-        try:
-            lines = await self.services.engine.last_lines(found["Id"], LAST_LINES)
-        except (NotFound, EngineRefusedError, EngineUnavailableError):
-            lines = ()
-        self.log.warning(
-            "Server of %s ended: %s\n%s",
-            self.owner,
-            stages.why_ended(end, limit),
-            "\n".join(f"    {line}" for line in lines),
-        )
-
     # -- what people see ---------------------------------------------------------------------
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         async for event in self._progress.events():
             yield event
-
-    def last_ended(self) -> str | None:
-        """Say why this server ended last time, unless somebody stopped it."""
-        ended = self.services.ends.get(self.owner)
-        if ended is None or ended.asked:
-            return None
-        if ended.why:
-            return ended.why
-        return stages.why_ended(ended.exit, ended.memory_limit)

@@ -236,7 +236,10 @@ class RoomTraits(GPUTraits):
         DEFAULT_THREADS,
         min=1,
         config=True,
-        help="""Calls to the Docker Engine that may be under way at once.
+        help="""Calls to the Docker Engine that may be under way at once, of each of three kinds.
+
+        Those of a start; those that only look; and those that may take long, such as
+        stops and pulls, which so keep nobody else waiting.
 
         .. versionadded:: 0.1
         """,
@@ -357,7 +360,7 @@ class RoomTraits(GPUTraits):
 
     def _connect(self) -> docker.APIClient:
         """Return a client as DockerSpawner's traits and the environment describe it."""
-        kwargs: dict[str, Any] = {"version": "auto", "max_pool_size": self.engine_threads}
+        kwargs: dict[str, Any] = {"version": "auto", "max_pool_size": 3 * self.engine_threads}
         if self.tls_config:
             kwargs["tls"] = TLSConfig(**self.tls_config)
         kwargs.update(kwargs_from_env())

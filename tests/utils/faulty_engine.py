@@ -3,7 +3,7 @@
 A rule names a request by method and path; what happens then is ``refuse`` (the engine says 500),
 ``drop`` (the connection ends without an answer), ``lose`` (the engine does it, its answer never
 arrives) or ``hold`` (nothing happens until ``released``, then the request goes on as if it had only
-been slow).
+been slow). What a stream of events says comes ``late`` or ``twice``; ``cut`` ends open streams.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 REFUSAL = b'{"message":"the test engine refuses this"}'
+#: Seconds by which what is said comes late.
+LATE = 4.0
 
 
 @dataclass
@@ -37,6 +39,7 @@ class FaultyEngine:
         self._real = real
         self._rules: list[Rule] = []
         self.requests: list[str] = []
+        self._open: dict[asyncio.StreamWriter, str] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._up = threading.Event()
@@ -64,6 +67,13 @@ class FaultyEngine:
         rules, self._rules = self._rules, []
         for rule in rules:
             rule.released.set()
+
+    def cut(self, pattern: str) -> int:
+        """End the connections on which such requests are still being answered; say how many."""
+        found = [writer for writer, line in list(self._open.items()) if re.search(pattern, line)]
+        for writer in found:
+            self._loop.call_soon_threadsafe(writer.transport.abort)
+        return len(found)
 
     def close(self) -> None:
         self.heal()
@@ -128,7 +138,12 @@ class FaultyEngine:
             real_writer.write(await reader.readexactly(int(length[1]) if length else 0))
             await real_reader.read()
             return
-        await asyncio.gather(_pump(reader, real_writer), _pump(real_reader, writer, last=True))
+        self._open[writer] = line
+        try:
+            action = rule.action if rule is not None else ""
+            await asyncio.gather(_pump(reader, real_writer), _answer(real_reader, writer, action))
+        finally:
+            del self._open[writer]
 
     def _matching(self, line: str) -> Rule | None:
         for rule in self._rules:
@@ -140,12 +155,22 @@ class FaultyEngine:
         return None
 
 
-async def _pump(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, last: bool = False
-) -> None:
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(ConnectionError):
         while data := await reader.read(2**16):
             writer.write(data)
             await writer.drain()
-    if last:
-        writer.close()
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, action: str) -> None:
+    """Pass an answer on, and then close; each of the engine's events is an HTTP chunk."""
+    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        if action in ("late", "twice"):
+            writer.write(await reader.readuntil(b"\r\n\r\n"))
+            while True:
+                size = await reader.readuntil(b"\r\n")
+                chunk = size + await reader.readexactly(int(size, 16) + 2)
+                await asyncio.sleep(LATE if action == "late" else 0)
+                writer.write(chunk * (2 if action == "twice" else 1))
+        await _pump(reader, writer)
+    writer.close()

@@ -1,0 +1,141 @@
+"""The part of RoomSpawner that has to do with ends: seen, asked for, recorded, and cleared away."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from docker.errors import NotFound
+from jupyterhub.utils import maybe_future
+
+from engine.client import EngineRefusedError, EngineUnavailableError
+from room.models import LABEL_ROOM, LABEL_SERVER, LABEL_USER
+from spawner import exits, sessions, stages
+from spawner.leasing import Leasing
+
+#: Lines of a dead server's log that go to the hub's log, for the admin.
+LAST_LINES = 20
+#: The exit code of a killed process, and the seconds until the engine knows whether memory was why.
+SIGKILLED, OOM_PATIENCE = 137, 1.0
+#: Seconds that a stop waits for the engine before it goes on in the background.
+TIDY_PATIENCE = 60.0
+
+
+class Ends(Leasing):
+    """Notices that a server ended, says why, and removes what is left of it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        #: What a start has asked of the engine or the store, and goes on when the start is cut.
+        self._in_flight: asyncio.Future[Any] | None = None
+        self._stop_asked = False
+        #: Whether a start was asked for since the hub itself began.
+        self._began = False
+        #: The container whose end was recorded.
+        self._recorded = ""
+
+    async def poll(self) -> int | str | None:
+        """``None`` while it runs, and while nobody can tell: only a 404 proves the end."""
+        if self.services.tidying(self.owner) is not None:
+            return None
+        if self.object_id and await self.services.watch.runs(self.object_id, self.owner):
+            return None
+        return await self.look()
+
+    async def look(self) -> int | str | None:
+        """Ask the engine itself: ``poll`` for who needs to know more than that it runs."""
+        try:
+            found = await self.services.engine.inspect(self.container_name)
+        except (EngineUnavailableError, EngineRefusedError) as error:
+            self.log.warning("Cannot tell whether %s runs: %s", self.owner, error)
+            return None
+        if found is None or not self._is_mine(found):
+            return 0
+        self.object_id = found["Id"]
+        if found["State"]["Running"]:
+            self._session = sessions.from_inspect(found)
+            return None
+        end = exits.from_inspect(self.owner, found)
+        if end is None:
+            return "never started"
+        await self._record(found, end)
+        return f"exit code {end.code}{', out of memory' if end.oom_killed else ''}"
+
+    async def stop(self, now: bool = False) -> None:
+        """Stop the server, record how it ended, remove it; once it is gone, free its GPUs."""
+        self._stop_asked = True
+        tidying = self.services.tidying(self.owner) or self._tidy(0 if now else self.stop_grace)
+        await asyncio.wait([tidying], timeout=TIDY_PATIENCE)
+        self.clear_state()
+
+    async def run_post_stop_hook(self) -> Any:
+        """Also reached when the container ended by itself, and ``stop`` was never called."""
+        tidying = self.services.tidying(self.owner) or self._tidy()
+        await asyncio.wait([tidying], timeout=TIDY_PATIENCE)
+        return await maybe_future(super().run_post_stop_hook())
+
+    def _tidy(self, grace: int = 0) -> asyncio.Task[None]:
+        in_flight, self._in_flight = self._in_flight, None
+        return self.services.tidy(self.owner, partial(self._clear_away, grace), in_flight)
+
+    async def _clear_away(self, grace: int) -> None:
+        """Remove the container, see that it is gone, and only then release the lease."""
+        services = self.services
+        found = await services.engine.inspect(self.container_name)
+        if found is not None and self._is_mine(found):
+            if found["State"]["Running"]:
+                await services.engine.stop(found["Id"], grace)
+                found = await services.engine.inspect(found["Id"]) or found
+            end = exits.from_inspect(self.owner, found)
+            if end is not None:
+                await self._record(found, end)
+            await services.engine.remove_until_gone(found["Id"])
+        # A start of before the hub's own restart goes on: JupyterHub only thinks that it is over.
+        await self._give_back(keep_place=services.ending or not self._began)
+        self.object_id = ""
+
+    async def _record(self, found: dict[str, Any], end: Any) -> None:
+        """Keep how it ended, once a container; its last lines are for the admin's log."""
+        if self._recorded == found["Id"]:
+            return
+        self._recorded = found["Id"]
+        explained = self._stop_asked or self.services.watch.explained(found["Id"])
+        if end.code == SIGKILLED and not end.oom_killed and not explained:
+            # The engine hears of an exit and of its cause in two ways; the cause may come later.
+            await asyncio.sleep(OOM_PATIENCE)
+            found = await self.services.engine.inspect(found["Id"]) or found
+            end = exits.from_inspect(self.owner, found) or end
+        limit = (found.get("HostConfig") or {}).get("Memory") or None
+        ended = exits.Ended(end, limit, self._stop_asked, self._end_words)
+        await self.services.record(ended)
+        if self._stop_asked or self._end_words:
+            return
+        try:
+            lines = await self.services.engine.last_lines(found["Id"], LAST_LINES)
+        except (NotFound, EngineRefusedError, EngineUnavailableError):
+            lines = ()
+        self.log.warning(
+            "Server of %s ended: %s\n%s",
+            self.owner,
+            stages.why_ended(end, limit),
+            "\n".join(f"    {line}" for line in lines),
+        )
+
+    def _is_mine(self, found: dict[str, Any]) -> bool:
+        labels = found["Config"].get("Labels") or {}
+        expected = {
+            LABEL_ROOM: self.room,
+            LABEL_USER: self.owner.user,
+            LABEL_SERVER: self.owner.server,
+        }
+        return all(labels.get(key) == value for key, value in expected.items())
+
+    def last_ended(self) -> str | None:
+        """Say why this server ended last time, unless somebody stopped it."""
+        ended = self.services.ends.get(self.owner)
+        if ended is None or ended.asked:
+            return None
+        if ended.why:
+            return ended.why
+        return stages.why_ended(ended.exit, ended.memory_limit)

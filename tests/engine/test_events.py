@@ -1,0 +1,132 @@
+"""What the hub knows from the engine's events, and how it knows when the stream is at fault."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.engine.conftest import Room
+from tests.utils.faulty_engine import FaultyEngine
+from tests.utils.hub import Hub
+from tests.utils.wait import wait_until
+
+pytestmark = pytest.mark.engine
+
+EVENTS = r"GET /events"
+#: Nobody would look before the next poll, but for the events and the lists that mend them.
+SELDOM = {"Spawner": {"poll_interval": 600}}
+
+
+def asked_of(engine: FaultyEngine, container: str, since: int = 0) -> list[str]:
+    """Return the requests that name a container, from the number ``since`` on."""
+    return [line for line in engine.requests[since:] if container in line]
+
+
+def test_a_start_is_three_calls_and_a_server_that_runs_is_none(
+    room: Room, engine: FaultyEngine, agent: dict[str, str]
+) -> None:
+    hub = room.open(engine=engine, traits=agent)
+    hub.add("alice", "bob")
+    hub.start_server("alice")
+    calls = [re.sub(r"[0-9a-f]{64}", "<id>", line) for line in engine.requests]
+    first = next(n for n, line in enumerate(calls) if "/volumes/create" in line)
+    name = room.container("alice").name
+    # The last one asks for the address: a hub in a container uses the name instead.
+    assert calls[first : first + 4] == [
+        "POST /volumes/create",
+        f"POST /containers/create?name={name}",
+        "POST /containers/<id>/start",
+        "GET /containers/<id>/json",
+    ]
+    seen = len(engine.requests)
+    hub.start_server("bob")
+    hub.stop_server("bob")
+    # The hub polled every second meanwhile.
+    container = room.container("alice")
+    assert asked_of(engine, container.id, seen) == asked_of(engine, container.name, seen) == []
+    hub.stop_server("alice")
+    room.wait_nothing_left()
+
+
+def open_room(room: Room, engine: FaultyEngine) -> Hub:
+    hub = room.open(gpus=1, traits={"gpus": 1}, engine=engine, more=SELDOM)
+    hub.add("alice")
+    hub.start_server("alice")
+    return hub
+
+
+def test_what_happened_while_the_stream_was_cut_is_found_when_it_is_back(
+    room: Room, engine: FaultyEngine
+) -> None:
+    hub = open_room(room, engine)
+    engine.fault(EVENTS, "refuse")
+    assert engine.cut(EVENTS) == 1
+    room.container("alice").remove(force=True)
+    engine.heal()
+    hub.wait_stopped("alice")
+    room.wait_nothing_left()
+
+
+def test_events_that_come_late_are_noticed_and_what_they_hid_is_found(
+    room: Room, engine: FaultyEngine
+) -> None:
+    engine.fault(EVENTS, "late")
+    hub = open_room(room, engine)
+    room.container("alice").remove(force=True)
+    hub.wait_stopped("alice")
+    assert "The engine's events come late" in hub.log.read_text()
+    room.wait_nothing_left()
+
+
+def test_events_that_come_twice_change_nothing(room: Room, engine: FaultyEngine) -> None:
+    engine.fault(EVENTS, "twice")
+    hub = open_room(room, engine)
+    hub.stop_server("alice")
+    room.wait_nothing_left()
+    hub.start_server("alice")
+    room.container("alice").kill()
+    hub.wait_stopped("alice")
+    room.wait_nothing_left()
+    assert hub.log.read_text().count("Server of alice ended") == 1
+
+
+def test_an_engine_that_was_away_forgets_nobody(room: Room, engine: FaultyEngine) -> None:
+    hub = open_room(room, engine)
+    container = room.container("alice").id
+    down = engine.fault(r".*", "drop")
+    engine.cut(EVENTS)
+    assert down.seen.wait(20), "the stream is asked for again"
+    engine.heal()
+    # It is told of again once the stream stands.
+    wait_until(lambda: engine.cut(EVENTS) == 1, timeout=20, explain=hub.tail)
+    assert hub.model("alice")["ready"]
+    assert room.container("alice").id == container
+    room.container("alice").kill()
+    hub.wait_stopped("alice")
+    room.wait_nothing_left()
+
+
+def test_a_hub_killed_amid_twenty_starts_knows_each_of_them_afterwards(
+    room: Room, engine: FaultyEngine
+) -> None:
+    hub = room.open(engine=engine)
+    users = [f"s{number:02d}" for number in range(20)]
+    hub.add(*users)
+    for user in users:
+        hub.request_start(user)
+    wait_until(lambda: len(room.containers()) >= 10, timeout=60, every=0.01, explain=hub.tail)
+    hub.kill()
+    hub.start()
+
+    def agree() -> bool:
+        known = {user for user in users if (hub.model(user) or {}).get("ready")}
+        running = {c.labels["torchroom.user"] for c in room.containers() if c.status == "running"}
+        pending = {user for user in users if (hub.model(user) or {}).get("pending")}
+        return known == running and not pending and len(running) == len(room.containers())
+
+    wait_until(agree, timeout=120, explain=hub.tail)
+    for user in users:
+        if hub.model(user):
+            hub.request_stop(user)
+    room.wait_nothing_left()
