@@ -6,21 +6,62 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
-from bench import class_start, harness, queue, queue_durable, report
+from bench import class_start, ends, harness, lanes, queue, queue_durable, report
+from bench.harness import Result
 from cli.errors import Problem
+from engine import images
+from room.settings import Settings
 
 #: Load above which someone else is at work on this machine.
 BUSY = 0.5
 
+Say: TypeAlias = Callable[[str], None]
+#: Runs one benchmark. Raises ``Problem``, and ``FileNotFoundError`` without what it reads.
+Bench: TypeAlias = Callable[[argparse.Namespace, Say], list[Result]]
+
+
+def _class_start(options: argparse.Namespace, say: Say) -> list[Result]:
+    settings = Settings()
+    tags = images.ensure(settings, progress=say)
+    return class_start.measure(
+        class_start.contenders(tags, settings.engine_socket),
+        singles=options.singles,
+        storms=options.storms,
+        students=options.students,
+        say=say,
+    )
+
+
+def _stub_image(say: Say) -> str:
+    """Return an image with Python in it, for servers that only answer."""
+    return images.ensure(Settings(), ["room"], progress=say)["room"]
+
+
+#: In the order in which they run.
+BENCHES: Mapping[str, Bench] = {
+    queue.NAME: lambda _options, say: queue.measure(say),
+    queue_durable.NAME: lambda _options, say: queue_durable.measure(say),
+    lanes.NAME: lambda _options, say: lanes.measure(_stub_image(say), say),
+    ends.NAME: lambda _options, say: ends.measure(_stub_image(say), say),
+    class_start.NAME: _class_start,
+}
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("name", nargs="?", choices=(queue.NAME, class_start.NAME), help="only this")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"only these: {', '.join(BENCHES)}"
+    )
     parser.add_argument("--singles", type=int, default=7, help="single starts of each (7)")
     parser.add_argument("--storms", type=int, default=3, help="starts of a whole class (3)")
     parser.add_argument("--students", type=int, default=20, help="size of the class (20)")
     options = parser.parse_args()
+    unknown = sorted(set(options.names) - BENCHES.keys())
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(unknown)}; there are {every}")
     began = time.monotonic()
 
     def say(words: str) -> None:
@@ -29,32 +70,17 @@ def main() -> int:
     load = os.getloadavg()[0]
     if load > BUSY:
         say(f"this machine is at work already (load {load:.1f}): the figures will be worse for it")
-    if options.name in (None, queue.NAME):
+    for name, bench in BENCHES.items():
+        if name not in (options.names or BENCHES):
+            continue
         try:
-            for each in (queue, queue_durable):
-                say(f"wrote {harness.write(each.NAME, each.measure(say))}")
+            say(f"wrote {harness.write(name, bench(options, say))}")
         except FileNotFoundError as missing:
             print(missing, file=sys.stderr)
             return 1
-    if options.name == queue.NAME:
-        return 0
-    from engine import images
-    from room.settings import Settings
-
-    settings = Settings()
-    try:
-        tags = images.ensure(settings, progress=say)
-        results = class_start.measure(
-            class_start.contenders(tags, settings.engine_socket),
-            singles=options.singles,
-            storms=options.storms,
-            students=options.students,
-            say=say,
-        )
-    except Problem as problem:
-        problem.show()
-        return 1
-    say(f"wrote {harness.write(class_start.NAME, results)}")
+        except Problem as problem:
+            problem.show()
+            return 1
     print(report.table(report.load()))
     return 0
 

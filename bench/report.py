@@ -28,7 +28,7 @@ def load(directory: Path = RESULTS) -> list[dict[str, Any]]:
 
     Those are measured against other orders and not against stock: see bench/README.md.
     """
-    paths = (path for path in sorted(directory.glob("*.json")) if path.stem != "queue")
+    paths = (path for path in sorted(directory.glob("*.json")) if not path.stem.startswith("queue"))
     return [row for path in paths for row in json.loads(path.read_text())]
 
 
