@@ -52,9 +52,8 @@ BENCHES: Mapping[str, Bench] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"only these: {', '.join(BENCHES)}"
-    )
+    every = ", ".join(BENCHES)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these of {every}")
     parser.add_argument("--singles", type=int, default=7, help="single starts of each (7)")
     parser.add_argument("--storms", type=int, default=3, help="starts of a whole class (3)")
     parser.add_argument("--students", type=int, default=20, help="size of the class (20)")
