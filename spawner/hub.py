@@ -25,6 +25,13 @@ CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUND
 
 #: Seconds a start may take before its boot: image check, home, create on a busy engine.
 BEFORE_BOOT = 180
+#: Seconds between two reports of a server that somebody works in it, and between two looks at the
+#: proxy's own figures: each report is a row that the hub's one loop writes. Nothing that ends idle
+#: servers needs it sooner.
+ACTIVITY_EVERY = 600
+#: Seconds between two of JupyterHub's own looks at a server. The engine's events tell of ends at
+#: once, and a list every minute tells what they did not: this is only the net below both.
+POLL_EVERY = 300
 #: After a restart of the hub this is what ends a live server that is slow to answer: keep it long.
 HTTP_TIMEOUT = 600
 
@@ -43,7 +50,8 @@ def configure(c: Any, settings: Settings, environment: Mapping[str, str]) -> Non
     update_spawner(c, settings, environment)
     update_limits(c, settings)
     update_queue(c, settings)
-    update_trust(c, settings)
+    update_environment(c, settings)
+    update_intervals(c)
     oauth.configure(c, settings)
     i18n.configure(c, settings)
     pages.configure(c, settings)
@@ -130,16 +138,22 @@ def update_queue(c: Any, settings: Settings) -> None:
     c.RoomSpawner.class_weights = dict(queue.weights)
 
 
-def update_trust(c: Any, settings: Settings) -> None:
-    """Give students' servers the authorities that the host trusts, and its package index."""
+def update_environment(c: Any, settings: Settings) -> None:
+    """What students' servers are told: whom the host trusts, its package index, when to report."""
     bundle = state_directory(settings) / "site" / "ca.crt"
-    environment = {}
+    environment = {"JUPYTERHUB_ACTIVITY_INTERVAL": str(ACTIVITY_EVERY)}
     if bundle.exists():
         c.RoomSpawner.volumes = {str(bundle): {"bind": SERVER_CA, "mode": "ro"}}
         environment |= dict.fromkeys(CA_VARIABLES, SERVER_CA)
     if settings.mirrors.pypi:
         environment["PIP_INDEX_URL"] = without_password(settings.mirrors.pypi)
     c.RoomSpawner.environment = environment
+
+
+def update_intervals(c: Any) -> None:
+    """How often the hub looks where nothing happens: its loop is everyone's."""
+    c.Spawner.poll_interval = POLL_EVERY
+    c.JupyterHub.last_activity_interval = ACTIVITY_EVERY
 
 
 def without_password(url: str) -> str:

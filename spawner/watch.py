@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine import events
@@ -76,13 +76,19 @@ class Watch:
         except BaseException:
             self._mirror.failed(told)
             raise
-        for container in self._mirror.listed(told, found) if self._known.is_set() else ():
+        missed = self._mirror.listed(told, found)
+        if self._known.is_set() and missed:
             self._services.log.warning(
-                "The engine's events did not tell of container %s: it was found by listing",
-                container[:12],
+                "The engine's events did not tell of %s, which were found by listing",
+                ", ".join(container[:12] for container in missed),
             )
+            self._run(self._look_at(self._owners(missed)))
         self._known.set()
         return found
+
+    def _owners(self, containers: Sequence[str]) -> list[Owner]:
+        spawners = list(self._services.spawners.items())
+        return [owner for owner, spawner in spawners if spawner.object_id in containers]
 
     # -- what is done about it ---------------------------------------------------------------
 
