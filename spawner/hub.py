@@ -50,6 +50,7 @@ def configure(c: Any, settings: Settings, environment: Mapping[str, str]) -> Non
     update_spawner(c, settings, environment)
     update_limits(c, settings)
     update_queue(c, settings)
+    update_admission(c, settings)
     update_environment(c, settings)
     update_intervals(c)
     oauth.configure(c, settings)
@@ -136,6 +137,13 @@ def update_queue(c: Any, settings: Settings) -> None:
     c.RoomSpawner.queue_api_grace = queue.api_grace
     c.RoomSpawner.queue_give_up = queue.give_up
     c.RoomSpawner.class_weights = dict(queue.weights)
+
+
+def update_admission(c: Any, settings: Settings) -> None:
+    """How many servers boot at once, and what memory the host has to have for them."""
+    c.RoomSpawner.boot_slots = settings.host.boots
+    c.RoomSpawner.memory_reserve = settings.host.memory_reserve
+    c.RoomSpawner.memory_headroom = settings.host.memory_headroom
 
 
 def update_environment(c: Any, settings: Settings) -> None:

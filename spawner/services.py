@@ -18,6 +18,7 @@ from room.gpus.use import Use
 from room.models import Inventory, Owner
 from room.store import Store
 from spawner import exits, reconcile
+from spawner.admission import Gate
 from spawner.exits import Ended
 from spawner.homes import AgentClient
 from spawner.inventory_feed import InventoryFeed
@@ -47,6 +48,7 @@ class Services:
     store: Store
     broker: Broker
     waiting: WaitingRoom
+    gate: Gate
     agent: AgentClient | None
     log: logging.Logger
     #: Brings the agent's inventory; None where a file says what there is.

@@ -14,6 +14,7 @@ from traitlets import default
 
 from engine.client import EngineRefusedError, EngineUnavailableError
 from room import names
+from room.admission import Place
 from room.gpus.failures import is_device_error
 from room.models import (
     GPUUnit,
@@ -96,8 +97,17 @@ class RoomSpawner(Ends, DockerSpawner):
     async def _bring_up(self, gpus: tuple[GPUUnit, ...]) -> str:
         """Make the container on these units, and return its URL once it answers."""
         mounts = await self._stage("home", self._mounts())
-        await self._stage("creating", self._create(gpus, mounts))
-        return await self._stage("booting", self._boot())
+        self._progress.enter("turn")
+        group = min((group.name for group in self.user.groups), default="")
+        async with self.services.gate.turn(self.owner, group, self._tell_turn):
+            await self._stage("creating", self._create(gpus, mounts))
+            return await self._stage("booting", self._boot())
+
+    def _tell_turn(self, place: Place) -> None:
+        self._progress.tell(
+            stages.starting_now(place.position, place.of, place.lacking),
+            turn={"position": place.position, "of": place.of, "lacking": place.lacking},
+        )
 
     async def _step_back(self, lease: Lease, error: Exception) -> None:
         """After a first try that failed: remove it, and give its units to whose turn it is now."""

@@ -20,6 +20,7 @@ STAGES = (
     Stage("checking", 5, "Checking what you may start"),
     Stage("gpu", 15, "Finding a free GPU"),
     Stage("home", 25, "Opening your home"),
+    Stage("turn", 30, "Waiting for your turn"),
     Stage("creating", 40, "Making your container"),
     Stage("booting", 60, "Starting JupyterLab"),
     Stage("ready", 95, "Your server is ready"),
@@ -32,6 +33,7 @@ _FAILED = {
     "checking": "The room could not check what you may start.",
     "gpu": "The room could not lease you a GPU.",
     "home": "Your home could not be opened, so nothing was started and nothing in it was touched.",
+    "turn": "The room could not give your server its turn.",
     "creating": "The room could not make a container for your server.",
     "booting": "Your server was made, but JupyterLab did not start in it.",
     "ready": "Your server started, but the room lost sight of it.",
@@ -69,6 +71,16 @@ def still_tidying() -> Reject:
         "still-stopping",
         "Your last server is not gone yet. It is being removed; try again in a minute.",
     )
+
+
+def starting_now(position: int, of: int, lacking: int) -> str:
+    """Say whose turn it is; ``lacking``: bytes of memory that the host has too few."""
+    if lacking:
+        return (
+            f"The host lacks {size(lacking)} of memory for one more server. Yours starts as soon "
+            f"as there is enough: you are number {position} of {of}."
+        )
+    return f"Many start at once: you are number {position} of {of}."
 
 
 def waited_in_vain(why: str, seconds: float) -> Reject:

@@ -31,6 +31,7 @@ from room.models import GPUUnit
 from room.names import ROOM_NAME
 from room.store import Store
 from room.store.migrate import upgrade
+from spawner.admission import AdmissionTraits, Gate
 from spawner.agent import asker
 from spawner.exits import last_of_all
 from spawner.gpu_traits import GPUTraits, memory_file
@@ -46,7 +47,7 @@ from spawner.waiting import WaitingRoom
 _shared: dict[tuple[str, str], Services] = {}
 
 
-class RoomTraits(GPUTraits):
+class RoomTraits(AdmissionTraits, GPUTraits):
     """What an admin may set, beside all that DockerSpawner takes."""
 
     room = Unicode(
@@ -338,6 +339,7 @@ class RoomTraits(GPUTraits):
             store=store,
             broker=broker,
             waiting=WaitingRoom(store, broker, self.log),
+            gate=Gate(self.admission_rules()),
             agent=agent,
             log=self.log,
             ends=last_of_all(store),

@@ -29,6 +29,7 @@ from room.settings import (
     Seats,
     Settings,
 )
+from room.settings.host import HostSection
 from room.settings.profiles import (
     Choice,
     Override,
@@ -193,6 +194,7 @@ TITLES: dict[type[BaseModel], str] = {
     Login: "login",
     OAuth: "login.oauth",
     LimitsSection: "limits",
+    HostSection: "host",
     Profile: "profiles",
     Override: "spawner_override",
     ProfileOption: "profile_options",

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field
 from room import names
 from room.gpus.seats import Sharing
 from room.settings.base import Section
+from room.settings.host import HostSection
 from room.settings.profiles import Profile, default_profiles
 from room.settings.values import (
     AbsolutePath,
@@ -363,6 +364,9 @@ class Settings(Section):
     limits: LimitsSection = Field(
         LimitsSection(),
         description="What one server may take where its profile says nothing. Every limit is hard.",
+    )
+    host: HostSection = Field(
+        HostSection(), description="What the host does at once, and what it keeps for itself."
     )
     profiles: tuple[Profile, ...] = Field(
         (),

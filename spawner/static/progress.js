@@ -57,7 +57,7 @@
     }
     const index = steps.findIndex((step) => step.dataset.stage === event.stage);
     if (index >= 0) {
-      tell("");
+      tell(turn(event.turn));
       enter(index, event);
     } else if (event.message && event.progress > 0) {
       /* another spawner's words; at 0 it is JupyterHub that says what the page shows anyway */
@@ -65,6 +65,16 @@
     }
     line.take(event);
     name();
+  }
+
+  function turn(place) {
+    if (!place) {
+      return "";
+    }
+    return (place.lacking ? words.lacking : words.many)
+      .replace("{n}", place.position)
+      .replace("{all}", place.of)
+      .replace("{size}", `${Math.max(0.1, place.lacking / 2 ** 30).toFixed(1)} GiB`);
   }
 
   function name() {

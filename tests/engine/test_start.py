@@ -256,7 +256,7 @@ def test_progress_names_the_stages_in_their_order(room: Room) -> None:
     hub.request_start("alice", {"profile": "gpu"})
     events = [event for event in hub.events("alice") if "stage" in event]
     stages = list(dict.fromkeys(event["stage"] for event in events))
-    assert stages[:5] == ["checking", "gpu", "home", "creating", "booting"]
+    assert stages[:6] == ["checking", "gpu", "home", "turn", "creating", "booting"]
     assert [e["progress"] for e in events] == sorted(e["progress"] for e in events)
     assert all(event["elapsed"] >= 0 for event in events)
 

@@ -202,7 +202,7 @@ def test_the_steps_come_in_order_with_their_seconds(hub, page) -> None:
     while len(seen) < 5:
         seen, width, said = page.evaluate("window.recorded")
         page.wait_for_timeout(50)
-    assert seen == ["checking", "gpu", "home", "creating", "booting"]
+    assert seen == ["checking", "gpu", "home", "turn", "creating", "booting"]
     assert width == sorted(width)
     assert all(words.startswith("Step ") for words in said)
     page.wait_for_url("**/user/stepper/**")

@@ -19,7 +19,7 @@ from spawner.availability import Availability
 from spawner.options import UNLISTED, Card, CardOption
 from spawner.refusal import Refusal
 
-STAGES = ("checking", "gpu", "home", "creating", "booting")
+STAGES = ("checking", "gpu", "home", "turn", "creating", "booting")
 GIB = 1024**3
 
 CARDS = (
