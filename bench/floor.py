@@ -6,6 +6,7 @@ The server asks its hub twice while it boots; a stand-in in this process answers
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 import threading
@@ -27,6 +28,7 @@ from cli.kernel import connect
 
 USER, PREFIX = "bench", "/user/bench/"
 TOKEN = "a-token-of-the-benchmark"
+_HEADERS = {"Authorization": f"token {TOKEN}"}
 
 #: How often a booting server is asked whether it answers, in seconds; half of it is overshoot.
 PROBE = 0.02
@@ -66,12 +68,12 @@ class Floor:
     def __init__(self, image: str) -> None:
         self.name = "benchfloor" + secrets.token_hex(3)
         self._image = image
-        self._engine = docker.from_env(max_pool_size=CALLS)
+        self.engine = docker.from_env(max_pool_size=CALLS)
         self._pool = ThreadPoolExecutor(CALLS)
         self._hub: ThreadingHTTPServer | None = None
 
     async def open(self) -> None:
-        bridge = self._engine.networks.get("bridge").attrs["IPAM"]["Config"][0]
+        bridge = self.engine.networks.get("bridge").attrs["IPAM"]["Config"][0]
         self._hub = ThreadingHTTPServer((bridge["Gateway"], 0), StandIn)
         threading.Thread(target=self._hub.serve_forever, daemon=True).start()
 
@@ -81,10 +83,10 @@ class Floor:
     def close(self) -> None:
         if self._hub is not None:
             self._hub.shutdown()
-        for container in self._engine.containers.list(all=True, filters={"name": self.name}):
+        for container in self.engine.containers.list(all=True, filters={"name": self.name}):
             container.remove(force=True)
         remove_volumes(f"{self.name}-home-")
-        self._engine.close()
+        self.engine.close()
         self._pool.shutdown()
 
     async def call(self, function: Any, *arguments: Any, **named: Any) -> Any:
@@ -96,7 +98,7 @@ class Floor:
         """Create and start one server."""
         assert self._hub is not None, "open first"
         hub = f"http://{self._hub.server_address[0]}:{self._hub.server_port}/hub/api"
-        return self._engine.containers.run(
+        return self.engine.containers.run(
             self._image,
             detach=True,
             name=f"{self.name}-{uuid.uuid4().hex[:8]}",
@@ -127,48 +129,65 @@ class FloorSeat:
         self._floor = floor
         self._home = home
         self._container: Any = None
+        self._origin = ""
 
     async def go(self) -> Times:
         began = time.monotonic()
+        await self.boot()
+        ready = time.monotonic() - began
+        await self.count()
+        return Times(ready, time.monotonic() - began)
+
+    async def boot(self) -> None:
+        """Create the server's container and wait until it answers."""
         self._container = await self._floor.call(self._floor.start, self._home)
         await self._floor.call(self._container.reload)
         address = self._container.attrs["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
-        base = f"http://{address}:8888{PREFIX}"
-        headers = {"Authorization": f"token {TOKEN}"}
-        async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=60) as http:
-            await self._answers(http, f"{base}api", began)
-            ready = time.monotonic() - began
-            (await http.get(f"{base}lab")).raise_for_status()
+        self._origin = f"http://{address}:8888"
+        began = time.monotonic()
+        async with self._client() as http:
+            while time.monotonic() - began < PATIENCE:
+                with contextlib.suppress(httpx.TransportError):
+                    if (await http.get("api")).is_success:
+                        return
+                await asyncio.sleep(PROBE)
+        raise Problem(f"The server did not answer within {PATIENCE:g} s.")
+
+    async def count(self) -> None:
+        """Open JupyterLab's page and let a new notebook's kernel add one and one."""
+        async with self._client() as http:
+            (await http.get("lab")).raise_for_status()
             body = {"path": "x", "name": "", "type": "notebook", "kernel": {"name": "python3"}}
-            session = (await http.post(f"{base}api/sessions", json=body)).raise_for_status().json()
+            session = (await http.post("api/sessions", json=body)).raise_for_status().json()
             kernel = await connect(
-                f"ws{base.removeprefix('http')}api/kernels/{session['kernel']['id']}/channels",
-                headers=headers,
-                origin=f"http://{address}:8888",
+                f"ws{self._origin.removeprefix('http')}{PREFIX}api/kernels"
+                f"/{session['kernel']['id']}/channels",
+                headers=_HEADERS,
+                origin=self._origin,
                 ssl_context=None,
                 timeout=60,
                 interrupt=_no_interrupt,
             )
             await kernel.ready()
             await add_one_and_one(kernel)
-            usable = time.monotonic() - began
             await kernel.close()
-        return Times(ready, usable)
+
+    async def cpu(self) -> float:
+        """Return the CPU-seconds that the container has taken until now."""
+        engine = self._floor.engine.api
+        stats = await self._floor.call(
+            engine.stats, self._container.id, stream=False, one_shot=True
+        )
+        return float(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
 
     async def leave(self) -> None:
         if self._container is not None:
             await self._floor.call(self._container.remove, force=True)
             self._container = None
 
-    async def _answers(self, http: httpx.AsyncClient, url: str, began: float) -> None:
-        while time.monotonic() - began < PATIENCE:
-            try:
-                if (await http.get(url)).is_success:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(PROBE)
-        raise Problem(f"The server did not answer within {PATIENCE:g} s.")
+    def _client(self) -> httpx.AsyncClient:
+        base = f"{self._origin}{PREFIX}"
+        return httpx.AsyncClient(base_url=base, headers=_HEADERS, trust_env=False, timeout=60)
 
 
 async def _no_interrupt() -> None:

@@ -42,6 +42,7 @@ LOCKS = (
     Lock("images/pytorch/devel-cu126", IMAGE),
     Lock("images/pytorch/devel-cu128", IMAGE),
     Lock("images/pytorch/devel-cu130", IMAGE, "images/pytorch/devel-never.txt"),
+    Lock("bench/stock/requirements", IMAGE),
 )
 #: Resolved where they are built: their index is PyTorch's own, which not every site reaches.
 RESOLVED_BY_BUILD = ("images/pytorch/torch-cu126", "images/pytorch/torch-cu130")
