@@ -40,9 +40,9 @@ def main() -> None:
     with contextlib.suppress(OSError):
         os.chdir(home)
     sys.argv[0] = "jupyterhub-singleuser"
-    from jupyterhub.singleuser import main as serve
+    from server import lean
 
-    serve()
+    lean.serve(packages(home))
 
 
 def environment(

@@ -22,3 +22,8 @@ c.LanguageServerManager.autodetect = False
 # Kernels run in the students' environment; the server's own is nobody's kernel.
 c.KernelSpecManager.ensure_native_kernel = False
 c.MultiKernelManager.default_kernel_name = "python3"
+# The first kernel has been started already, and is reached without waiting: server/spare.py,
+# server/kernels.py.
+c.KernelProvisionerFactory.default_provisioner_name = "torchroom"
+c.ServerApp.kernel_manager_class = "server.kernels.Kernels"
+c.ServerApp.kernel_websocket_connection_class = "server.kernels.Connection"
