@@ -88,11 +88,20 @@ class Ours:
 
 
 class Stock:
-    """JupyterHub and DockerSpawner as their documentation sets them up: see ``stock/``."""
+    """JupyterHub and DockerSpawner as their documentation sets them up: see ``stock/``.
 
-    key = PEER
+    ``image`` is what users get, without it the room's; ``stock_image`` has the one as pip
+    installs it. ``key`` sets two of these apart.
+    """
 
-    def __init__(self, images: Mapping[str, str], engine_socket: Path) -> None:
+    def __init__(
+        self,
+        images: Mapping[str, str],
+        engine_socket: Path,
+        image: str | None = None,
+        key: str = PEER,
+    ) -> None:
+        self.key = key
         self.name = "benchstock" + secrets.token_hex(3)
         self._directory = directory()
         self._address = f"http://127.0.0.1:{(port := free_port())}"
@@ -100,7 +109,7 @@ class Stock:
         self._environment = {
             "BENCH_NAME": self.name,
             "BENCH_PORT": str(port),
-            "BENCH_IMAGE": images["pytorch"],
+            "BENCH_IMAGE": image or images["pytorch"],
             "BENCH_ROOM_IMAGE": images["room"],
             "BENCH_PROXY_IMAGE": images["proxy"],
             "BENCH_PROXY_TOKEN": secrets.token_hex(32),

@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 from typing import Any
 
 import zmq
 import zmq.asyncio
+from jupyter_client.provisioning import LocalProvisioner
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+
+from server import spare
 
 #: Milliseconds until a kernel that does not listen yet is called again. ZeroMQ's own are 100.
 _AGAIN = 10
 #: Seconds between two questions to a kernel that a page is being connected to.
 _EVERY = 0.02
+
+
+class Provisioner(LocalProvisioner):
+    """Starts kernels as Jupyter does, except for the first one of the usual kind."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        process = None
+        if spare.current is not None:
+            folder = str(kwargs.get("cwd") or Path.cwd())
+            process = spare.current.take(cmd, folder, kwargs.get("env") or os.environ)
+        if process is None:
+            return await super().launch_kernel(cmd, **kwargs)
+        self.process = process
+        self.pid = self.pgid = process.pid
+        self.cwd = kwargs.get("cwd", Path.cwd())
+        return self.connection_info
 
 
 class Kernels(AsyncMappingKernelManager):

@@ -88,13 +88,21 @@ class _Loader:
 
 
 class _Known:
-    """Loads a module that is there already."""
+    """Loads a module that is there already: its code has run, and does not run again."""
 
-    def __init__(self, module: ModuleType) -> None:
-        self._module, self._spec = module, module.__spec__
+    def __init__(self, spec: ModuleSpec | None) -> None:
+        self._spec = spec
+
+    @classmethod
+    def spec(cls, name: str) -> ModuleSpec:
+        """Return what to find for ``name``, which was imported while it was being looked for."""
+        module = sys.modules[name]
+        # ``import`` loads by the module's own in such a case, whatever was found.
+        module.__spec__ = ModuleSpec(name, cls(module.__spec__))  # type: ignore[arg-type]
+        return module.__spec__
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return self._module
+        return sys.modules[spec.name]
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self._spec
@@ -121,7 +129,7 @@ class _Finder:
             # has imported this one.
             bring(sys.modules[package])
             if name in sys.modules:
-                return ModuleSpec(name, _Known(sys.modules[name]))  # type: ignore[arg-type]
+                return _Known.spec(name)
         return None
 
 

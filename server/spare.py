@@ -15,8 +15,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jupyter_client.provisioning import LocalProvisioner
-
 #: What the kernel "Python 3 (ipykernel)" is started with, up to its connection's file.
 COMMAND = ("/usr/bin/python3", "-m", "room_kernel")
 #: Seconds for which it waits: 40 MB of the container's memory, and no CPU.
@@ -103,26 +101,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 #: This server's, from the moment at which it answers.
-_spare: Spare | None = None
+current: Spare | None = None
 
 
 def prepare(packages: Path) -> Spare:
-    global _spare
-    _spare = Spare(packages)
-    return _spare
-
-
-class Provisioner(LocalProvisioner):
-    """Starts kernels as Jupyter does, except for the first one of the usual kind."""
-
-    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
-        process = None
-        if _spare is not None:
-            folder = str(kwargs.get("cwd") or Path.cwd())
-            process = _spare.take(cmd, folder, kwargs.get("env") or os.environ)
-        if process is None:
-            return await super().launch_kernel(cmd, **kwargs)
-        self.process = process
-        self.pid = self.pgid = process.pid
-        self.cwd = kwargs.get("cwd", Path.cwd())
-        return self.connection_info
+    global current
+    current = Spare(packages)
+    return current

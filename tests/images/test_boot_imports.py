@@ -89,6 +89,23 @@ async def test_a_kernels_start_imports_nothing_that_was_removed(server: UserServ
         assert len(imported) < 560, "520 when this was written, 700 as ipykernel comes"
 
 
+# --- what a start waits for ---------------------------------------------------------------------
+
+
+#: Takes connections, and answers none of them.
+BUSY_HUB = (
+    '/opt/jupyter/bin/python -I -c "import socket, time; '
+    "hub = socket.create_server(('127.0.0.1', 9999)); time.sleep(600)\" &"
+)
+
+
+def test_a_server_is_up_while_its_hub_is_too_busy_to_say_its_version(pytorch: str) -> None:
+    busy = "http://127.0.0.1:9999/hub/api"
+    with UserServer(pytorch, f"--env=BEFORE={BUSY_HUB}", f"--env=JUPYTERHUB_API_URL={busy}") as up:
+        ask = f"curl --silent http://127.0.0.1:8888{PREFIX}/api || true"
+        wait_until(lambda: '"version"' in up.sh(ask), timeout=60, explain=up.logs)
+
+
 # --- nothing is taken away ----------------------------------------------------------------------
 
 

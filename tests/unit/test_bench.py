@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from bench import class_start, harness, report
+from bench import boot, class_start, harness, report
 from bench.class_start import Storm
 from bench.seats import Times
 from cli.errors import Problem
@@ -165,3 +165,11 @@ def test_table_goes_between_the_marks_and_nowhere_else(tmp_path, capsys):
     readme.write_text("no marks")
     assert report.main(["--write", str(readme)]) == 1
     assert "no marks" in capsys.readouterr().err
+
+
+def test_a_boots_target_is_a_share_of_the_peers_median() -> None:
+    slow, fast = boot.Cost(2.0, 3.0, 1.0, 2.0), boot.Cost(0.5, 1.0, 0.3, 0.6)
+    rows = boot.rows({"ours": [fast], "peer": [slow, slow], "other": [slow]})
+    assert [row.target for row in rows] == [0.6, 0.9, 0.3, 0.6]
+    assert [row.met for row in rows] == [True, False, True, True]
+    assert rows[0].runs["other"] == [2.0]

