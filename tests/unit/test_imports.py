@@ -104,9 +104,13 @@ def test_every_package_has_a_rule():
 @pytest.mark.parametrize(
     ("modules", "others"),
     [
-        pytest.param({"__init__", "launch", "examples"}, {"jupyterhub"}, id="before-the-server"),
+        pytest.param({"__init__", "launch", "examples"}, set(), id="before-the-server"),
+        pytest.param({"later", "spare"}, set(), id="beside-it"),
+        # A lean start's functions import what they stand for; only serve() imports the server.
+        pytest.param({"lean"}, {"jupyterhub"}, id="the-start"),
         pytest.param({"lease"}, set(), id="what-is-known-of-the-lease"),
-        pytest.param({"extension"}, {"jupyter_server", "tornado"}, id="in-the-server"),
+        pytest.param({"extension", "hub"}, {"jupyter_server", "tornado"}, id="in-the-server"),
+        pytest.param({"kernels"}, {"jupyter_client", "jupyter_server", "zmq"}, id="to-its-kernels"),
     ],
 )
 def test_a_users_server_stands_alone(modules: set[str], others: set[str]):
@@ -122,7 +126,8 @@ def test_a_users_server_stands_alone(modules: set[str], others: set[str]):
 
 def test_every_module_of_the_server_is_named_above():
     found = {path.stem for path in sources("server")}
-    assert found == {"__init__", "launch", "examples", "lease", "extension"}
+    before = {"__init__", "launch", "examples", "later", "lean"}
+    assert found == before | {"lease", "extension", "hub", "kernels", "spare"}
 
 
 def test_the_config_file_only_sets_things():

@@ -31,7 +31,7 @@ def test_every_input_is_resolved_by_make_locks_or_by_its_build():
     known = {f"{one.path}.in" for one in lock.LOCKS}
     found = {
         str(file.relative_to(ROOT))
-        for folder in ("requirements", "images")
+        for folder in ("requirements", "images", "bench")
         for file in (ROOT / folder).rglob("*.in")
     }
     assert found - {f"{path}.in" for path in lock.RESOLVED_BY_BUILD} == known
