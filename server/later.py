@@ -25,6 +25,8 @@ _ASKED = ("__all__", "__version__")
 
 #: Everything that was ever postponed, by name.
 _postponed: set[str] = set()
+#: What is being brought, by name.
+_coming: set[str] = set()
 _lock = threading.RLock()
 
 
@@ -38,6 +40,8 @@ class _Later(ModuleType):
         if name.startswith("__") and name not in _ASKED:
             raise AttributeError(name)
         bring(self)
+        if type(self) is _Later:  # it is coming, in this thread, and does not have this yet
+            raise AttributeError(name)
         return getattr(self, name)
 
 
@@ -48,16 +52,17 @@ def bring(module: ModuleType) -> None:
     """
     with _lock:
         package = sys.modules.get(module.__name__.rpartition(".")[0])
-        if type(package) is _Later:
+        if package is not None:
             bring(package)
-        if type(module) is _Later:
-            # First, so that a module which asks for itself while it comes is not brought again.
-            module.__class__ = ModuleType
+        name = module.__name__
+        if type(module) is _Later and name not in _coming:
+            _coming.add(name)
             try:
                 module.__spec__.loader.exec_module(module)  # type: ignore[union-attr]
-            except BaseException:
-                module.__class__ = _Later
-                raise
+                # Last: other threads wait until all of it is there.
+                module.__class__ = ModuleType
+            finally:
+                _coming.remove(name)
 
 
 def real(name: str) -> ModuleType:
@@ -135,24 +140,28 @@ class _Finder:
 
 def postpone(
     modules: Mapping[str, Mapping[str, Any]], parts: Collection[str] = ()
-) -> Callable[[], None]:
+) -> Callable[..., None]:
     """Let ``modules`` come later; each with the names that others import from it at once.
 
     To import a module of a package that waits brings the package, unless it is among
     ``parts``: packages of which one module is good without the others. Returns what
     ends all this: who imports one of ``modules`` after that gets the real one, and so
-    does who asks one that still waits for a name that was given.
+    does who asks one that still waits for a name that was given. With ``forget`` those
+    that still wait were never there: for when nobody holds one of them.
     """
     finder = _Finder(modules, parts)
     _postponed.update(modules)
     sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
 
-    def end() -> None:
+    def end(forget: bool = False) -> None:
         for name, given in modules.items():
             module = sys.modules.get(name)
-            if type(module) is _Later:
-                for one in given:
-                    delattr(module, one)
+            if type(module) is not _Later:
+                continue
+            for one in given:
+                delattr(module, one)
+            if forget:
+                del sys.modules[name]
         finder.modules, finder.parts = {}, ()
 
     return end

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +13,7 @@ from types import ModuleType
 import pytest
 
 from server import later
+from tests.utils.wait import wait_until
 
 #: A package whose modules need its own code before them, as SQLAlchemy's do.
 PACKAGE = {
@@ -135,3 +138,32 @@ def test_a_module_that_is_not_there_is_not_found(ran: list[str]) -> None:
     later.postpone({"later_nowhere": {}})
     with pytest.raises(ModuleNotFoundError):
         get("later_nowhere")
+
+
+def test_what_is_forgotten_is_imported_as_ever(ran: list[str]) -> None:
+    end = later.postpone({"later_pkg": {"value": "given"}})
+    waiting = get("later_pkg")
+    end(forget=True)
+    assert get("later_pkg") is not waiting
+    assert ran == ["later_pkg", "later_pkg.first"]
+
+
+def test_a_second_thread_gets_all_of_a_module_that_is_coming(
+    ran: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "later_slow.py").write_text(
+        "import builtins\nbuiltins.ran.append('begun')\nbuiltins.gate.wait(20)\nvalue = 7\n"
+    )
+    gate = threading.Event()
+    builtins.gate = gate  # type: ignore[attr-defined]
+    later.postpone({"later_slow": {}})
+    module, seen = get("later_slow"), []
+    threads = [threading.Thread(target=lambda: seen.append(module.value)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: ran == ["begun"], timeout=20)
+    gate.set()
+    for thread in threads:
+        thread.join(20)
+    assert seen == [7, 7]
+    assert ran == ["begun"]

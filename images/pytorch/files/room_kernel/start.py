@@ -85,7 +85,7 @@ def start() -> None:
     end_dates = postpone(DATES)
     from ipykernel.kernelapp import IPKernelApp
 
-    end_dates()
+    end_dates(forget=True)
     if sys.argv[1:] == ["--wait"]:
         _become(sys.stdin.buffer.read())
     app = IPKernelApp.instance()
