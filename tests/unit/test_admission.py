@@ -201,6 +201,18 @@ async def test_who_gives_up_leaves_the_line_and_a_boot_that_fails_its_slot():
     assert not bob.in_turn.is_set()
 
 
+async def test_who_gives_up_in_the_moment_of_their_turn_passes_it_on():
+    gate = Gate(Rules(1, 0, 0), lambda: PLENTY)
+    ann, bob, cy = (Student(gate, name) for name in ("ann", "bob", "cy"))
+    await ann.in_turn.wait()
+    ann.task.cancel()
+    bob.task.cancel()
+    await asyncio.wait_for(cy.in_turn.wait(), 5)
+    cy.over.set()
+    found = await asyncio.gather(ann.task, bob.task, cy.task, return_exceptions=True)
+    assert [type(each) for each in found] == [asyncio.CancelledError] * 2 + [type(None)]
+
+
 async def test_the_gate_looks_again_while_memory_lacks(monkeypatch):
     monkeypatch.setattr("spawner.admission.LOOK_EVERY", 0.001)
     memory = [0]
