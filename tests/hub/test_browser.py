@@ -199,7 +199,7 @@ def test_the_steps_come_in_order_with_their_seconds(hub, page) -> None:
     page.evaluate(RECORD)
     hub.script({"seconds": 0.8})
     seen, width, said = [], [], []
-    while len(seen) < 5:
+    while len(seen) < 6:
         seen, width, said = page.evaluate("window.recorded")
         page.wait_for_timeout(50)
     assert seen == ["checking", "gpu", "home", "turn", "creating", "booting"]

@@ -216,7 +216,7 @@ def test_the_turn_comes_and_the_page_goes_on(hub, page) -> None:
     hub.script({"seconds": 30})
     page.wait_for_selector("#line", state="hidden")
     page.wait_for_selector(".step.current[data-stage=home]")
-    assert page.locator(".step:visible").count() == 5
+    assert page.locator(".step:visible").count() == 6
     assert page.evaluate("window.shown") == [], "who looks needs no notification"
     hub.script({})
     page.wait_for_url("**/user/patient/**")
