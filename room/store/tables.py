@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    Index,
     Integer,
     String,
     Table,
@@ -103,6 +104,14 @@ audit = Table(
     Column("action", String(64), nullable=False),
     Column("subject", String(255), nullable=False),
     Column("detail", Text, nullable=False, default=""),
+    #: From where: the command, a page or the API, with the address it was asked from.
+    Column("origin", String(64), nullable=False, default=""),
+    #: What a change of plans replaced, and by what: JSON, none for nothing.
+    Column("old", Text, nullable=True),
+    Column("new", Text, nullable=True),
+    #: The row that this one takes back.
+    Column("undoes", Integer, nullable=True),
+    Index("ix_audit_subject", "subject"),
 )
 
 #: The unit is the key: the database itself refuses a second lease on it (invariant 1).
