@@ -209,7 +209,7 @@ _DURATIONS = {
 
 
 def _number(value: Any, key: str) -> Any:
-    from room.settings.values import format_duration, format_size
+    from room.values import format_duration, format_size
 
     if key in _SIZES and isinstance(value, int):
         return format_size(value)

@@ -38,7 +38,7 @@ from room.settings.profiles import (
     UnlistedChoice,
     UnlistedOverride,
 )
-from room.settings.values import format_duration, format_size
+from room.values import format_duration, format_size
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH = 92

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from room.doctor.facts import Facts
 from room.doctor.finding import Finding, ok
 from room.settings import Settings
-from room.settings.values import format_size
+from room.values import format_size
 
 MIB, GIB = 1024**2, 1024**3
 

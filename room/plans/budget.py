@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any, Literal, get_args
 
-from room.settings.values import shown
+from room.values import shown
 
 Window = Literal["day", "week", "month", "total"]
 WINDOWS: tuple[Window, ...] = get_args(Window)
@@ -18,7 +18,8 @@ LAST_MONTHDAY = 28
 #: By how many days the hours of a window are spread when two budgets are compared.
 _DAYS = {"day": 1.0, "week": 7.0, "month": 30.0, "total": 365.0}
 _TEXT = re.compile(
-    r"(\d+(?:\.\d+)?|none)\s*h?\s*(?:(?:/|per)\s*([a-z]+)\s*(?:@\s*([a-z0-9]+))?)?", re.IGNORECASE
+    r"(\d+(?:\.\d+)?|none)\s*h?\s*(?:(?:/|per)\s*([a-z]+)\s*(?:@\s*([a-z0-9]+))?)?",
+    re.IGNORECASE | re.ASCII,
 )
 
 RULE = (
@@ -80,7 +81,7 @@ def parse(value: Any) -> Budget:
         return Budget(hours, "total")
     if window not in WINDOWS or window == "total":
         raise ValueError(f"{shown(value)} has no window that is known: day, week or month")
-    return Budget(hours, window, _reset(window, reset, value))  # type: ignore[arg-type]
+    return Budget(hours, window, _reset(window, reset, value))
 
 
 #: A thousand units for ten years.

@@ -4,8 +4,8 @@
 - Of several classes the most generous value of each limit counts.
 - For the same subject, what was set in the running room counts more than room.yaml, and of
   several entries of room.yaml the last.
-- What an instructor set for a student is cut to what the class itself has, and counts only while
-  the student is in the class.
+- What an instructor set for a student counts where no admin set anything for that student, is cut
+  to what the class itself has, and counts only while the student is in the class.
 - Grants that still hold are added: those of the user, and of each class the most generous sum.
 """
 
@@ -31,7 +31,11 @@ def effective(
     """Return what holds for a user. ``defaults``: values where nobody set one; else no limit."""
     names = tuple(sorted(set(classes)))
     mine = {ROOM, Subject("user", user), *(Subject("class", name) for name in names)}
-    table = _table(limit for limit in limits if limit.subject in mine and limit.holds(now))
+    table = _table(
+        limit
+        for limit in limits
+        if limit.subject in mine and limit.holds(now) and limit.behalf in ("", *names)
+    )
     given = [grant for grant in grants if grant.subject in mine and grant.holds(now)]
     found = {
         name: _one(key, user, names, table, given, defaults)
@@ -60,14 +64,17 @@ _Table = Mapping[tuple[Subject, str], Limit]
 
 
 def _table(limits: Iterable[Limit]) -> _Table:
-    """Return the one limit of each subject and key that counts."""
+    """Return the one limit of each subject and key that counts: an admin's, then the room's own."""
     table: dict[tuple[Subject, str], Limit] = {}
     for limit in limits:
         place = (limit.subject, limit.key.name)
-        if limit.written and place in table and not table[place].written:
-            continue
-        table[place] = limit
+        if place not in table or _rank(limit) >= _rank(table[place]):
+            table[place] = limit
     return table
+
+
+def _rank(limit: Limit) -> tuple[bool, bool]:
+    return not limit.behalf, not limit.written
 
 
 def unlimited(key: Key) -> Any:
@@ -85,8 +92,6 @@ def _one(
 ) -> Effective:
     below = _below(key, classes, table, grants, defaults)
     own = table.get((Subject("user", user), key.name))
-    if own is not None and own.behalf and own.behalf not in classes:
-        own = None
     result = below
     if own is not None:
         value, cut = own.value, ""
@@ -153,7 +158,5 @@ def _with(base: Effective, grants: Sequence[Grant]) -> Effective:
     value = base.value
     for grant in grants:
         value = base.key.quantity.plus(value, grant.amount)
-    origin = Origin(
-        base.origin.limits, (*base.origin.grants, *grants), base.origin.cut_to
-    )
+    origin = Origin(base.origin.limits, (*base.origin.grants, *grants), base.origin.cut_to)
     return Effective(base.key, value, origin)

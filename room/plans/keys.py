@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from room.plans.quantities import Bytes, Hours, Names, Number, Quantity, Seconds
+from room.values import shown
 
 MIB, GIB, TIB = 1024**2, 1024**3, 1024**4
 DAY = 86400.0
@@ -32,6 +34,19 @@ class Key:
 
     def text(self, value: Any) -> str:
         return self.quantity.text(value)
+
+    def amount(self, text: str) -> Any:
+        """Return what a grant such as ``+5`` adds. Raises ``ValueError`` that begins with the name.
+
+        A grant only gives: less is set.
+        """
+        if not self.grantable:
+            raise ValueError(f"{self.name}: nothing can be granted of it: set it instead")
+        value = self.parse(text.strip().removeprefix("+"))
+        hours = getattr(value, "hours", value)
+        if hours <= 0 or math.isinf(hours):
+            raise ValueError(f"{self.name}: {shown(text)} is no amount to give: write it like +5")
+        return value
 
 
 _SLUG = r"[a-z0-9*]([a-z0-9*-]{0,61}[a-z0-9*])?"

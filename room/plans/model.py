@@ -64,7 +64,9 @@ class Limit:
     behalf: str = ""
 
     def holds(self, now: datetime) -> bool:
-        return (self.since is None or self.since <= now) and (self.until is None or now < self.until)
+        return (self.since is None or self.since <= now) and (
+            self.until is None or now < self.until
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from room.plans import budget
 from room.plans.budget import Budget
-from room.settings.values import (
+from room.values import (
     format_duration,
     format_size,
     parse_duration,
@@ -212,7 +212,7 @@ def _plain_number(value: Any) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
-        if not re.fullmatch(r"\d{1,15}(\.\d{1,9})?", value.strip()):
+        if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,9})?", value.strip()):
             return None
         value = float(value)
     return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None

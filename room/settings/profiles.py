@@ -19,8 +19,8 @@ from room.settings.values import (
     LeaseTime,
     SessionTime,
     Size,
-    shown,
 )
+from room.values import shown
 
 MIB = 1024**2
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from room.settings import profiles
+from room.settings import plans, profiles
 from room.settings.problems import KeyPath
 from room.settings.schema import TLS, GPUs, OAuth, Settings
-from room.settings.values import format_size, parse_address
+from room.settings.values import parse_address
+from room.values import format_size
 
 Finding = tuple[KeyPath, str]
 
@@ -28,6 +29,7 @@ def problems(settings: Settings) -> Iterator[Finding]:
         yield from _oauth(settings.login.oauth)
     yield from profiles.problems(settings.profiles)
     yield from _seats(settings.gpus)
+    yield from plans.problems(settings.plans, _profile_names(settings))
 
 
 def _http(settings: Settings) -> Iterator[Finding]:
@@ -67,6 +69,11 @@ def _limits(settings: Settings) -> Iterator[Finding]:
             f"shared memory counts as memory, and {format_size(limits.shm)} is more than the "
             f"{format_size(limits.memory)} of limits.memory",
         )
+
+
+def _profile_names(settings: Settings) -> list[str]:
+    """Return the short names of the profiles; whether there are GPUs is not known here."""
+    return [str(profile["slug"]) for profile in settings.profile_list(has_gpus=True)]
 
 
 def _seats(gpus: GPUs) -> Iterator[Finding]:

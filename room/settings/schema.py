@@ -16,6 +16,7 @@ from room import names
 from room.gpus.seats import Sharing
 from room.settings.base import Section
 from room.settings.host import HostSection
+from room.settings.plans import PlanSection, ZoneName
 from room.settings.profiles import Profile, default_profiles
 from room.settings.values import (
     AbsolutePath,
@@ -32,8 +33,8 @@ from room.settings.values import (
     Size,
     Url,
     parse_address,
-    shown,
 )
+from room.values import shown
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
@@ -372,6 +373,15 @@ class Settings(Section):
         (),
         description="What can be started: a card each on the start page. Empty: a CPU profile, "
         "and one with a GPU where there are GPUs.",
+    )
+    plans: tuple[PlanSection, ...] = Field(
+        (),
+        description="Who may have how much, beyond what every server gets. room plan shows what "
+        "holds for whom, and sets limits while the room runs, which count more than these.",
+    )
+    timezone: ZoneName = Field(
+        "UTC",
+        description="By whose midnight days, weeks and months begin, as in Europe/Berlin.",
     )
     images: Images = Field(Images(), description="What students' servers are made of.")
     mirrors: Mirrors = Field(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from room.settings.problems import KeyPath, Problem, dotted, line_of
-from room.settings.values import format_size, shown
+from room.values import format_size, shown
 
 #: Keys of other programs that people bring with them.
 _ELSEWHERE = {

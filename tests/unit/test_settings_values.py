@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from room.settings.values import (
-    check_image,
-    format_duration,
-    format_size,
-    parse_address,
-    parse_duration,
-    parse_size,
-)
+from room.settings.values import check_image, parse_address
+from room.values import format_duration, format_size, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""Who may change which limit. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from room.plans.budget import Budget
+from room.plans.keys import Key
+from room.plans.model import Limit, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who changes something, and from where: ``command``, ``page 10.0.0.7``, ``api 10.0.0.7``.
+
+    ``behalf``: the class whose instructor acts; empty for an admin.
+    """
+
+    name: str
+    origin: str = "command"
+    behalf: str = ""
+
+
+class NotAllowedError(ValueError):
+    """A change that this person may not make, in words."""
+
+
+def may_set(
+    actor: Actor, subject: Subject, key: Key, current: Limit | None, classes: Collection[str]
+) -> None:
+    """Raise ``NotAllowedError`` where an instructor may not set a limit.
+
+    ``classes`` are those of the subject, when it is a user. How much an instructor may give is no
+    question here: what they set is cut to what the class has.
+    """
+    if not actor.behalf:
+        return
+    _own_student(actor, subject, classes)
+    if current is not None and current.behalf != actor.behalf:
+        whose = f"an instructor of {current.behalf}" if current.behalf else "the admin"
+        raise NotAllowedError(
+            f"{key.name} of {subject.name} was set by {whose}: ask them to change it"
+        )
+
+
+def may_grant(
+    actor: Actor,
+    subject: Subject,
+    key: Key,
+    hours: float,
+    classes: Collection[str],
+    pot: Budget,
+    given: float,
+    resets: datetime,
+) -> None:
+    """Raise ``NotAllowedError`` where an instructor may not grant so much.
+
+    ``pot`` is the class's, ``given`` the hours that its instructors granted out of it in the
+    window that ends at ``resets``.
+    """
+    if not actor.behalf:
+        return
+    _own_student(actor, subject, classes)
+    if key.name != "gpu_hours":
+        raise NotAllowedError(
+            f"instructors grant gpu_hours out of their class's pot; {key.name} is the admin's"
+        )
+    left = max(0.0, pot.hours - given)
+    if hours > left + 1e-9:
+        end = "" if pot.window == "total" else f" It fills again on {resets:%Y-%m-%d %H:%M} UTC."
+        raise NotAllowedError(
+            f"class {actor.behalf} has {left:.4g} of its {pot.hours:.4g} GPU-hours left to give, "
+            f"and not {hours:.4g}.{end} The admin sets its pot: room plan set "
+            f"class/{actor.behalf} gpu_pot=…"
+        )
+
+
+def _own_student(actor: Actor, subject: Subject, classes: Collection[str]) -> None:
+    if subject.kind != "user" or actor.behalf not in classes:
+        raise NotAllowedError(
+            f"{subject} is not yours to change: an instructor of {actor.behalf} sets limits of "
+            "that class's own people"
+        )
