@@ -90,13 +90,14 @@ def import_(
     Several classes go into one cell, with blanks between them. Importing a file
     again changes nothing; people who are no longer in it stay.
     """
-    from room.roster import RosterError, parse
+    from room.roster import parse
+    from room.sheet import SheetError
 
     if all_links and out is None:
         raise Problem("--all-links needs a file for the links.", "Add --links links.csv.")
     try:
         entries = parse(roster.read(), encoding=encoding, default_class=class_name)
-    except RosterError as error:
+    except SheetError as error:
         raise Problem(
             "The roster was not imported; nothing was changed:\n"
             + "\n".join(f"  {problem}" for problem in error.problems),

@@ -1,22 +1,19 @@
 """A roster (CSV) → people to let in, or every problem in it with its line. Pure.
 
 Columns are login, class and name, in any order under a header, or in this
-order without one. What spreadsheets make of a CSV is read too: a byte order
-mark, semicolons or tabs, a ``sep=`` line, UTF-16, quotes.
+order without one.
 """
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from room import sheet
 from room.names import normalize_login
+from room.sheet import LineProblem, SheetError
 
-MAX_BYTES = 5 * 1024**2
 MAX_NAME = 255
 CLASS = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 CLASS_RULE = (
@@ -42,25 +39,6 @@ class Entry:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LineProblem:
-    """What is wrong in one line; line 0 is the file as a whole."""
-
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.message}" if self.line else self.message
-
-
-class RosterError(ValueError):
-    """A roster that cannot be taken over. ``problems`` holds every one, in order."""
-
-    def __init__(self, problems: Sequence[LineProblem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = tuple(problems)
-
-
 def normalize_class(text: str) -> str:
     """Return a class's name in lower case, so that ML101 and ml101 are one class.
 
@@ -75,77 +53,19 @@ def normalize_class(text: str) -> str:
 
 
 def parse(data: bytes, *, encoding: str = "", default_class: str = "") -> tuple[Entry, ...]:
-    """Return the roster's entries. Raises ``RosterError`` naming every line that is wrong.
+    """Return the roster's entries. Raises ``SheetError`` naming every line that is wrong.
 
     ``default_class`` is given to everyone beside the classes of their line.
     """
-    text = _decode(data, encoding)
-    rows = list(_rows(text))
+    rows = sheet.rows(data, encoding)
     if not rows:
-        raise RosterError([LineProblem(0, "The roster is empty: it needs a login a line.")])
+        raise SheetError([LineProblem(0, "The roster is empty: it needs a login a line.")])
     columns = _columns(rows[0][1])
     if columns is None:
         columns = {"login": 0, "class": 1, "name": 2}
     else:
         rows = rows[1:]
     return _entries(rows, columns, normalize_class(default_class) if default_class else "")
-
-
-def _decode(data: bytes, encoding: str) -> str:
-    if len(data) > MAX_BYTES:
-        raise RosterError(
-            [LineProblem(0, f"The roster has {len(data):,} bytes; {MAX_BYTES:,} are allowed.")]
-        )
-    if not encoding:
-        utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        encoding = "utf-16" if utf16 else "utf-8-sig"
-    try:
-        return data.decode(encoding)
-    except LookupError:
-        raise RosterError([LineProblem(0, f"There is no encoding {encoding!r}.")]) from None
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise RosterError(
-            [
-                LineProblem(
-                    line,
-                    "this is not UTF-8 text. Save the sheet as “CSV UTF-8”, "
-                    "or name its encoding, for example --encoding gb18030.",
-                )
-            ]
-        ) from None
-
-
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line, trimmed cells) of every row that is not blank."""
-    text, first_line, delimiter = _dialect(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line = first_line
-    try:
-        for row in reader:
-            cells = [_trim(cell) for cell in row]
-            if any(cells):
-                yield line, cells
-            line = first_line + reader.line_num
-    except csv.Error as error:
-        message = f"this cannot be read as CSV ({error}). Look for a quote that is not closed."
-        raise RosterError([LineProblem(line, message)]) from None
-
-
-def _dialect(text: str) -> tuple[str, int, str]:
-    """Return (what is left to read, its first line's number, the delimiter)."""
-    head, _newline, rest = text.partition("\n")
-    declared = re.fullmatch(r"sep=(.)\r?", head, re.IGNORECASE)
-    if declared:
-        return rest, 2, declared.group(1)
-    sample = next((line for line in text.splitlines() if line.strip()), "")
-    return text, 1, max(",;\t", key=sample.count)
-
-
-def _trim(cell: str) -> str:
-    # A cell kept as text in a spreadsheet may come as ="007".
-    kept = re.fullmatch(r'="(.*)"', cell.strip())
-    return (kept.group(1) if kept else cell).strip()
 
 
 def _columns(header: Sequence[str]) -> dict[str, int] | None:
@@ -175,9 +95,9 @@ def _entries(
         seen[entry.login] = (line, written)
         entries.append(entry)
     if problems:
-        raise RosterError(problems)
+        raise SheetError(problems)
     if not entries:
-        raise RosterError([LineProblem(0, "The roster has a header and nobody under it.")])
+        raise SheetError([LineProblem(0, "The roster has a header and nobody under it.")])
     return tuple(entries)
 
 

@@ -2,7 +2,8 @@ import codecs
 
 import pytest
 
-from room.roster import Entry, RosterError, parse
+from room.roster import Entry, parse
+from room.sheet import SheetError
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_rosters_as_people_save_them_are_read(data, entries) -> None:
     ],
 )
 def test_a_wrong_line_is_named_with_its_rule(data, lines, words) -> None:
-    with pytest.raises(RosterError) as caught:
+    with pytest.raises(SheetError) as caught:
         parse(data)
     assert [problem.line for problem in caught.value.problems] == lines
     assert words in str(caught.value)
