@@ -1,0 +1,31 @@
+"""The plans of the room that the settings describe."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from room.plans.book import Plans
+from room.settings import Settings
+from room.settings.plans import limits_of
+from room.store.store import Store
+
+
+def open_plans(store: Store, settings: Settings) -> Plans:
+    """Return the room's plans: what room.yaml says, and what was set while it ran."""
+    zone = ZoneInfo(settings.timezone)
+    return Plans(store, limits_of(settings.plans, zone), defaults(settings), zone)
+
+
+def defaults(settings: Settings) -> dict[str, Any]:
+    """Return what every server gets where no plan says anything."""
+    limits = settings.limits
+    found: dict[str, Any] = {
+        "cpu": limits.cpu,
+        "memory": limits.memory,
+        "shm": limits.shm,
+        "pids": limits.pids,
+    }
+    if limits.session:
+        found["session"] = limits.session
+    return found
