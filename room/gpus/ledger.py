@@ -120,7 +120,7 @@ def to_ticket(row: Row[tuple[object, ...]]) -> Ticket:
     return Ticket(
         id=row.id,
         owner=Owner(row.user, row.server),
-        request=GPURequest(**json.loads(row.request)),
+        request=_to_request(row.request),
         arrived=seconds(row.arrived_at),
         seq=row.seq,
         group=row.class_name,
@@ -128,6 +128,12 @@ def to_ticket(row: Row[tuple[object, ...]]) -> Ticket:
         cap=row.cap,
         avoid=frozenset(row.avoid.split(",") if row.avoid else ()),
     )
+
+
+def _to_request(text: str) -> GPURequest:
+    said = json.loads(text)
+    # JSON knows no tuple; tickets of a release before have no such key.
+    return GPURequest(**{**said, "only": tuple(said.get("only", ()))})
 
 
 def insert_ticket(connection: Connection, ticket: Ticket, origin: str, now: float) -> None:

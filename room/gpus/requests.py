@@ -15,7 +15,8 @@ class GPURequest:
     """``count`` units of one kind; several of them have to be on one host.
 
     ``model`` is a part of the card's name in any case, ``memory_mib`` the least memory
-    of each unit, ``mig_profile`` a profile's exact name such as ``1g.10gb``.
+    of each unit, ``mig_profile`` a profile's exact name such as ``1g.10gb``. ``only`` are the
+    kinds, parts of cards' names and MIG profiles that the plan allows; none: all of them.
     """
 
     count: int = 1
@@ -23,6 +24,7 @@ class GPURequest:
     model: str = ""
     memory_mib: int = 0
     mig_profile: str = ""
+    only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -37,6 +39,7 @@ class GPURequest:
             and unit.memory_mib >= self.memory_mib
             and self.model.casefold() in unit.model.casefold()
             and self.mig_profile in ("", unit.mig_profile)
+            and (not self.only or any(_names(word, unit) for word in self.only))
         )
 
     def __str__(self) -> str:
@@ -50,3 +53,10 @@ class GPURequest:
             *([f"{self.memory_mib / 1024:.4g} GiB or more"] if self.memory_mib else []),
         ]
         return f"{self.count} {name}" + (f" with {' and '.join(wanted)}" if wanted else "")
+
+
+def _names(word: str, unit: GPUUnit) -> bool:
+    """Say whether a word of a plan means a unit: its kind, its MIG profile, or its card's name."""
+    if word in KINDS:
+        return word in ("any", unit.kind)
+    return word == unit.mig_profile or word.casefold() in unit.model.casefold()
