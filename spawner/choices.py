@@ -20,6 +20,8 @@ class Choices(RoomTraits):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._plain_traits: dict[str, Any] = {}
+        #: What the chosen profile sets.
+        self._overridden: dict[str, Any] = {}
         self._options = SpawnOptions()
         # JupyterHub saves options before it asks whether they are allowed; these are put back.
         self._accepted = dict(self.orm_spawner.user_options or {}) if self.orm_spawner else {}
@@ -61,10 +63,20 @@ class Choices(RoomTraits):
         """Set the profile's traits, after taking back those of the profile before."""
         for name, value in self._plain_traits.items():
             setattr(self, name, value)
-        self._plain_traits = {name: getattr(self, name) for name in overrides}
+        self._plain_traits = {}
+        self._overridden = dict(overrides)
         for name, value in overrides.items():
-            plain = self._plain_traits[name]
-            setattr(self, name, {**plain, **value} if isinstance(plain, dict) else value)
+            plain = getattr(self, name)
+            self._set_for_now(name, {**plain, **value} if isinstance(plain, dict) else value)
+
+    def _set_for_now(self, name: str, value: Any) -> None:
+        """Set a trait until the next start's options are applied."""
+        self._plain_traits.setdefault(name, getattr(self, name))
+        setattr(self, name, value)
+
+    def _plain(self, name: str) -> Any:
+        """Return a trait's value without what was set for now."""
+        return self._plain_traits.get(name, getattr(self, name))
 
     def cards(self) -> list[options.Card]:
         """Return the start page's cards, with the last choice selected."""

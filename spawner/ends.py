@@ -13,6 +13,7 @@ from engine.client import EngineRefusedError, EngineUnavailableError
 from room.models import LABEL_ROOM, LABEL_SERVER, LABEL_USER
 from spawner import exits, sessions, stages
 from spawner.leasing import Leasing
+from spawner.services import Notice
 
 #: Lines of a dead server's log that go to the hub's log, for the admin.
 LAST_LINES = 20
@@ -61,6 +62,20 @@ class Ends(Leasing):
             return "never started"
         await self._record(found, end)
         return f"exit code {end.code}{', out of memory' if end.oom_killed else ''}"
+
+    async def note_memory(self, container: str, at: float) -> None:
+        """Keep a word for the owner's JupyterLab: a program was ended, and the server goes on."""
+        try:
+            found = await self.services.engine.inspect(container)
+        except (EngineUnavailableError, EngineRefusedError):
+            return
+        limit = ((found or {}).get("HostConfig") or {}).get("Memory")
+        if found is not None and limit and found["State"]["Running"] and self._is_mine(found):
+            self._memory_notice = (
+                at,
+                # Once a minute at most: who hid the last one is not told of each program.
+                Notice(f"memory-{at // 60:.0f}", stages.memory_ran_out(limit)),
+            )
 
     async def stop(self, now: bool = False) -> None:
         """Stop the server, record how it ended, remove it; once it is gone, free its GPUs."""

@@ -118,6 +118,8 @@ def update_spawner(c: Any, settings: Settings, environment: Mapping[str, str]) -
     c.RoomSpawner.agent_token_file = str(state / "secrets" / "agent_token")
     c.RoomSpawner.datasets_directory = str(settings.data_root / "datasets")
     c.RoomSpawner.gpu_driver = settings.gpus.driver
+    c.RoomSpawner.plans = [plan.model_dump(exclude_none=True) for plan in settings.plans]
+    c.RoomSpawner.timezone = settings.timezone
     c.RoomSpawner.profile_list = lambda spawner: settings.profile_list(
         has_gpus=bool(spawner.services.broker.inventory.units)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
@@ -13,24 +14,27 @@ from jupyterhub.apihandlers import APIHandler
 
 from room.gpus import watchdog
 from room.gpus.events import Ticket
-from room.gpus.forecast import Place, chances
+from room.gpus.forecast import Bid, Place, chances
 from room.gpus.placement import refuse
 from room.gpus.state import Shape
 from room.models import GPUUnit, Lease, Owner, Reject, SpawnOptions
+from room.plans.decide import Admit
 from spawner import options, sessions, stages
 from spawner.availability import Availability
-from spawner.choices import Choices
+from spawner.planning import Planned
 from spawner.refusal import Refusal
-from spawner.services import Services
+from spawner.services import Notice, Services
 from spawner.sessions import End, Session
 from spawner.waiting import Ending
 
 #: Seconds for which a server keeps what it is told of its lease: usually, and while a warning may
 #: come, which leaves a minute.
 KEEP, KEEP_WATCHED = 30, 5
+#: Seconds for which it is told that a program was ended for its memory.
+TOLD_FOR = 600
 
 
-class Leasing(Choices):
+class Leasing(Planned):
     """Asks for GPUs, waits for them, keeps them, and gives them back."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -39,6 +43,8 @@ class Leasing(Choices):
         self._ticket: Ticket | None = None
         #: Of the container that was last seen running.
         self._session: Session | None = None
+        #: When a program was ended for its memory last, and what is said of it.
+        self._memory_notice: tuple[float, Notice] | None = None
         #: Why the room itself ends the server, in words.
         self._end_words = ""
 
@@ -65,17 +71,17 @@ class Leasing(Choices):
 
     async def _acquire(self) -> tuple[GPUUnit, ...]:
         """Lease the units this server needs, waiting for them if need be, or refuse in words."""
-        request = self.asked_gpus({})
-        if request is None:
+        admitted = self.admitted
+        if admitted is None or admitted.gpus is None:
             return ()
         waiting = self.services.waiting
         verdict: Lease | Ticket | Reject | Ending = await self._effect(
             waiting.ask(
                 self.owner,
-                request,
+                admitted.gpus,
                 groups=[group.name for group in self.user.groups],
                 lease_seconds=self.lease or None,
-                cap=self.gpu_cap or None,
+                cap=self._cap(admitted),
                 origin=self._origin(),
             )
         )
@@ -90,6 +96,7 @@ class Leasing(Choices):
             )
             self._ticket = None
         if verdict is Ending.CPU:
+            await self._admit()
             return ()
         if isinstance(verdict, Ending):
             raise Refusal(stages.waited_in_vain(verdict.value, self._waited_for(verdict)), 503)
@@ -98,6 +105,11 @@ class Leasing(Choices):
         self._lease = verdict
         known = self.services.broker.inventory.by_uuid()
         return tuple(known[unit] for unit in verdict.units)
+
+    def _cap(self, admitted: Admit) -> int | None:
+        """Return the units that the user may hold at once: by the plan, and by the room's trait."""
+        caps = [cap for cap in (admitted.cap, self.gpu_cap or None) if cap is not None]
+        return min(caps, default=None)
 
     def _origin(self) -> str:
         """Say where the start was asked for: a page is looked at, a REST client may not be."""
@@ -165,9 +177,22 @@ class Leasing(Choices):
     def _cpu_profile(self) -> str | None:
         """Return the profile without GPUs to fall back on: the default one, if it is one."""
         profiles = self.resolved_profiles()
-        plain = [p for p in profiles if self.asked_gpus(self._override(p)) is None]
+        plain = [
+            p
+            for p in profiles
+            if self.asked_gpus(self._override(p)) is None and not self._forbidden(p)
+        ]
         chosen = next((p for p in plain if p.get("default")), plain[0] if plain else None)
         return None if chosen is None else options.slug_of(chosen)
+
+    def _forbidden(self, profile: options.Profile) -> bool:
+        """Say whether the plan, as it was read last, does not have a profile."""
+        if self._effective is None:
+            return False
+        return isinstance(
+            self._verdict(self._effective, self._override(profile), options.slug_of(profile)),
+            Reject,
+        )
 
     def _override(self, profile: options.Profile) -> dict[str, Any]:
         """Return what a profile sets, on top of what holds without any."""
@@ -182,34 +207,44 @@ class Leasing(Choices):
     async def availability(self) -> dict[str, Availability]:
         """Return for each profile with GPUs how many are free, and how long one would wait."""
         profiles = self.resolved_profiles() or await self.load_profiles()
-        overrides = {options.slug_of(p): self._override(p) for p in profiles}
-        wanted = {
-            slug: Shape(request, float(override.get("lease", self.lease)) or None)
-            for slug, override in overrides.items()
-            if (request := self.asked_gpus(override)) is not None
-        }
+        plan, broker = await self.load_plan(), self.services.broker
+        refused: dict[str, Reject] = {}
+        wanted: dict[str, Bid] = {}
+        for profile in profiles:
+            slug, override = options.slug_of(profile), self._override(profile)
+            request = self.asked_gpus(override)
+            if request is None:
+                continue
+            verdict = self._verdict(plan, override, slug)
+            cap = self.gpu_cap or None
+            if isinstance(verdict, Reject):
+                refused[slug] = verdict
+            elif verdict.gpus is not None:
+                request, cap = verdict.gpus, self._cap(verdict)
+            never = refuse(request, broker.inventory, cap)
+            if never is not None:
+                refused.setdefault(slug, never)
+            shape = Shape(request, float(override.get("lease", self.lease)) or None)
+            wanted[slug] = Bid(shape, cap)
         if not wanted:
             return {}
-        broker, cap = self.services.broker, self.gpu_cap or None
         look = partial(
             chances,
             owner=self.owner,
-            wishes=list(wanted.values()),
+            bids=list(wanted.values()),
             groups=[group.name for group in self.user.groups],
-            cap=cap,
         )
         offered = await self.services.store.run(broker.look, look)
-        found = {}
-        for (slug, (request, _lease)), chance in zip(wanted.items(), offered, strict=True):
-            refused = refuse(request, broker.inventory, cap)
-            found[slug] = Availability(
+        return {
+            slug: Availability(
                 chance.free,
                 chance.total,
                 chance.wait,
-                forbidden=refused.message if refused else "",
-                seat=request.kind == "seat",
+                forbidden=refused[slug].message if slug in refused else "",
+                seat=bid.shape.request.kind == "seat",
             )
-        return found
+            for (slug, bid), chance in zip(wanted.items(), offered, strict=True)
+        }
 
     # -- the end of a server -----------------------------------------------------------------
 
@@ -236,10 +271,17 @@ class Leasing(Choices):
             "extend": refused is None,
             "why": refused.message if refused and end else "",
             "extend_seconds": int(self._longer(lease, session)) if lease else 0,
-            "notices": [asdict(notice) for notice in self.services.notices.get(self.owner, ())],
+            "notices": [asdict(notice) for notice in self._notices()],
             # Who can be warned is told within seconds; the others' servers ask less often.
             "keep": KEEP_WATCHED if self.shares_watched(units) else KEEP,
         }
+
+    def _notices(self) -> tuple[Notice, ...]:
+        """Return what the room has to tell who works in this server."""
+        told = self.services.notices.get(self.owner, ())
+        if self._memory_notice is None or time.time() - self._memory_notice[0] > TOLD_FOR:
+            return told
+        return (*told, self._memory_notice[1])
 
     def shares_watched(self, units: Iterable[GPUUnit]) -> dict[str, int]:
         """Return the MiB of each shared card that this server may use on its honour, by card.

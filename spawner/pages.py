@@ -57,10 +57,10 @@ def asset(name: str) -> str:
 
 async def start_form(spawner: Any) -> str:
     """Return the start page's cards as HTML, for ``Spawner.options_form``; nothing without any."""
+    gpus = await _availability(spawner)
     cards = spawner.cards()
     if not cards:
         return ""
-    gpus = await _availability(spawner)
     handler = getattr(spawner, "handler", None)
     return (
         _environment()

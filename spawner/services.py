@@ -16,6 +16,7 @@ from engine.client import Engine, EngineRefusedError, EngineUnavailableError
 from room.gpus.broker import Broker
 from room.gpus.use import Use
 from room.models import Inventory, Owner
+from room.plans.book import Plans
 from room.store import Store
 from spawner import exits, reconcile
 from spawner.admission import Gate
@@ -49,6 +50,7 @@ class Services:
     broker: Broker
     waiting: WaitingRoom
     gate: Gate
+    plans: Plans
     agent: AgentClient | None
     log: logging.Logger
     #: Brings the agent's inventory; None where a file says what there is.

@@ -67,7 +67,7 @@ class RoomSpawner(Ends, DockerSpawner):
         owner, services = self.owner, self.services
         self._progress.begin()
         self._began, self._stop_asked, self._recorded, self._end_words = True, False, "", ""
-        self._lease = self._ticket = self._session = None
+        self._lease = self._ticket = self._session = self.admitted = None
         services.starting.add(owner)
         try:
             await self._stage("checking", self._check())
@@ -86,6 +86,7 @@ class RoomSpawner(Ends, DockerSpawner):
             # CancelledError too: a DELETE, the start timeout and the hub's end all cancel. Nothing
             # is awaited here, so that whoever cancelled has its answer at once.
             self._tidy()
+            self.admitted = None
             if isinstance(error, (Refusal, asyncio.CancelledError)):
                 raise
             raise self._in_words(error) from error
@@ -152,7 +153,8 @@ class RoomSpawner(Ends, DockerSpawner):
         return Refusal(stages.failed(stage), 500)
 
     async def _check(self) -> None:
-        """Wait for what is left of the last start, and see that its GPUs are free again."""
+        """See what the plan gives, and wait until what is left of the last start is gone."""
+        await self._admit()
         tidying = self.services.tidying(self.owner)
         if tidying is not None:
             done, _ = await asyncio.wait([tidying], timeout=TIDY_PATIENCE)

@@ -28,6 +28,9 @@ STAGES = (
 BY_ID = {stage.id: stage for stage in STAGES}
 
 _ASK_ADMIN = "Try again in a minute; if it happens again, tell the admin, whose log says why."
+_LESS_MEMORY = (
+    "Use smaller batches or load less data at once, or choose a profile with more memory."
+)
 
 _FAILED = {
     "checking": "The room could not check what you may start.",
@@ -95,6 +98,14 @@ def waited_in_vain(why: str, seconds: float) -> Reject:
         "queue-too-long",
         f"No GPU came free for you within {duration(seconds)}, so the waiting was ended. "
         "Start again to wait anew, or choose a profile without a GPU.",
+    )
+
+
+def memory_ran_out(limit: int) -> str:
+    """Return what is said while the server itself goes on; ``limit`` in bytes."""
+    return (
+        f"A program in your server needed more memory than its {size(limit)}, and was ended. "
+        f"{_LESS_MEMORY}"
     )
 
 
@@ -167,10 +178,7 @@ def why_ended(end: Exit, memory: int | None) -> str:
     """Say in words why a container ended; ``memory`` is its limit in bytes."""
     if end.oom_killed:
         limit = f" of {size(memory)}" if memory else ""
-        return (
-            f"It used all its memory{limit} and was stopped. "
-            "Use smaller batches or load less data at once, or choose a profile with more memory."
-        )
+        return f"It used all its memory{limit} and was stopped. {_LESS_MEMORY}"
     if end.code == 0:
         return "It ended by itself, as when Shut Down is chosen in JupyterLab."
     if end.code == 137:

@@ -39,6 +39,7 @@ from spawner.homes import AgentClient
 from spawner.inventory_feed import InventoryFeed
 from spawner.options import Profile
 from spawner.pages import start_form
+from spawner.plan_traits import PlanTraits
 from spawner.services import Services
 from spawner.use_feed import UseFeed
 from spawner.waiting import WaitingRoom
@@ -47,7 +48,7 @@ from spawner.waiting import WaitingRoom
 _shared: dict[tuple[str, str], Services] = {}
 
 
-class RoomTraits(AdmissionTraits, GPUTraits):
+class RoomTraits(AdmissionTraits, GPUTraits, PlanTraits):
     """What an admin may set, beside all that DockerSpawner takes."""
 
     room = Unicode(
@@ -340,6 +341,7 @@ class RoomTraits(AdmissionTraits, GPUTraits):
             broker=broker,
             waiting=WaitingRoom(store, broker, self.log),
             gate=Gate(self.admission_rules()),
+            plans=self.open_plans(store),
             agent=agent,
             log=self.log,
             ends=last_of_all(store),

@@ -99,6 +99,15 @@ class Watch:
         if event.action in ENDS:
             owner = Owner(event.labels.get(LABEL_USER, ""), event.labels.get(LABEL_SERVER, ""))
             self._run(self._look_at([owner]))
+        elif event.action == "oom":
+            self._run(self._tell_memory(event))
+
+    async def _tell_memory(self, event: Event) -> None:
+        """Tell who works in a server that a program in it was ended for its memory."""
+        owner = Owner(event.labels.get(LABEL_USER, ""), event.labels.get(LABEL_SERVER, ""))
+        spawner = self._services.spawners.get(owner)
+        if spawner is not None:
+            await spawner.note_memory(event.container, event.at)
 
     def _joined(self) -> None:
         self._run(self._look_at_all())

@@ -72,6 +72,19 @@ SENTENCES = (
     N_("This profile needs 1 GPU and you may hold %(cap)s at once."),
     N_("This profile needs %(needed)s GPUs and you may hold %(cap)s at once."),
     N_("Choose a profile with fewer GPUs, or one without."),
+    # room/plans/decide.py: what a plan does not have
+    N_("Your plan does not have the profile %(name)s; it has: %(known)s."),
+    N_("Your plan does not have the image %(name)s; it has: %(known)s."),
+    N_("Your plan allows no server at the moment."),
+    N_("Your plan allows 1 server at the same time, and you have %(count)s."),
+    N_("Your plan allows %(most)s servers at the same time, and you have %(count)s."),
+    N_("Stop one first."),
+    N_("Your plan has these kinds of GPUs: %(kinds)s; and this profile needs %(needed)s."),
+    N_("The limit is the room's; ask the admin for more."),
+    N_("The limit is that of class %(name)s; ask your instructor or the admin for more."),
+    N_("The limit is your own; ask your instructor or the admin for more."),
+    # spawner/stages.py: a program that ran out of memory
+    N_("A program in your server needed more memory than its %(size)s, and was ended."),
     # spawner/stages.py: waiting for a GPU, and the end of a lease
     N_("You are number %(position)s of %(of)s who wait for a GPU."),
     N_("Nobody looked at this page for %(time)s, so your place in the queue was given up."),

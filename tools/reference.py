@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from room.plans.keys import KEYS
 from room.settings import (
     TLS,
     GPUs,
@@ -30,6 +31,7 @@ from room.settings import (
     Settings,
 )
 from room.settings.host import HostSection
+from room.settings.plans import PlanLimits, PlanSection
 from room.settings.profiles import (
     Choice,
     Override,
@@ -117,8 +119,37 @@ seats:
   - gpus: [GPU-5a1b4c5e-0000-4000-8000-000000000000, 3]
     seats: 2
 """
+PLANS = """\
+plans:
+  - who: [room]
+    limits:
+      servers: 2
+      gpus: 1
+      seats: 1
+      gpu_kinds: [T4, seat]
+      session: 12h
+      idle: 1h
+      home_soft: 18G
+      home_hard: 20G
+      gpu_hours: 10/week
+  - who: [class/ml101]
+    limits:
+      gpu_hours: 20/week@monday
+      gpu_pot: 100/month@1
+      profiles: [cpu, gpu]
+      images: any
+      priority: 2
+  - who: [class/ml101, user/alice]
+    since: 2026-12-07
+    until: 2026-12-18
+    limits:
+      cpu: 8
+      memory: 32G
+      shm: 8G
+      pids: 4096
+"""
 #: Keys that hold a list of sections → what the file shows of them.
-SAMPLES = {"profiles": PROFILES, "seats": SEATS}
+SAMPLES = {"profiles": PROFILES, "seats": SEATS, "plans": PLANS}
 
 
 # --- room.example.yaml ------------------------------------------------------------------------
@@ -201,6 +232,8 @@ TITLES: dict[type[BaseModel], str] = {
     Choice: "profile_options.choices",
     UnlistedChoice: "profile_options.unlisted_choice",
     UnlistedOverride: "profile_options.unlisted_choice.spawner_override",
+    PlanSection: "plans",
+    PlanLimits: "plans.limits",
     Images: "images",
     Mirrors: "mirrors",
     GPUs: "gpus",
@@ -218,6 +251,9 @@ _KINDS = {
     "_check_url": "URL",
     "check_image": "image",
     "normalize_login": "login",
+    "_check_subject": "`room`, `class/NAME` or `user/LOGIN`",
+    "_day": "day, like 2027-02-15",
+    "_zone": "time zone",
 }
 
 
@@ -248,7 +284,7 @@ def _kind(annotation: Any, metadata: Any) -> str:
 
 
 def _plural(word: str) -> str:
-    return word if word.startswith("[") else f"{word}s"
+    return word if word.startswith(("[", "`")) else f"{word}s"
 
 
 def _bounds(field: FieldInfo) -> str:
@@ -302,7 +338,11 @@ def _words(model: type[BaseModel]) -> str:
 def _table(model: type[BaseModel]) -> str:
     rows = ["| key | value | default | meaning |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
-        value = " ".join(filter(None, [kind(field), _bounds(field)])).replace("|", "\\|")
+        if model is PlanLimits:
+            value = KEYS[name].quantity.rule
+        else:
+            value = " ".join(filter(None, [kind(field), _bounds(field)]))
+        value = value.replace("|", "\\|")
         meaning = (field.description or "").replace("|", "\\|")
         rows.append(f"| `{name}` | {value} | {_shown_default(field)} | {meaning} |")
     return "\n".join(rows)

@@ -16,6 +16,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from room.gpus.events import NEVER, Grant, Released, Submitted, Ticket
 from room.gpus.queue import step
@@ -72,13 +73,20 @@ def outlook(state: State) -> dict[str, Place]:
     return places
 
 
+class Bid(NamedTuple):
+    """What somebody might ask for, and how many such units they may hold at once."""
+
+    shape: Shape
+    cap: int | None = None
+
+
 def chances(
-    state: State, owner: Owner, wishes: Iterable[Shape], *, groups: Iterable[str], cap: int | None
+    state: State, owner: Owner, bids: Iterable[Bid], *, groups: Iterable[str]
 ) -> list[Chance]:
-    """Return for each wish what its owner would find now; the state is not changed."""
+    """Return for each bid what its owner would find now; the state is not changed."""
     group = state.first_group(groups)
     found = []
-    for request, lease_seconds in wishes:
+    for (request, lease_seconds), cap in bids:
         ticket = Ticket("", owner, request, state.now, _LAST, group, lease_seconds, cap)
         found.append(Chance(*state.pool.how_many(request), _wait(state, ticket)))
     return found

@@ -19,7 +19,7 @@ from room.plans import authority, budget, combine, rows
 from room.plans.authority import Actor
 from room.plans.budget import Budget
 from room.plans.keys import KEYS, Key
-from room.plans.model import ROOM, Effective, EffectivePlan, Grant, Limit, Subject
+from room.plans.model import ROOM, Effective, EffectivePlan, Grant, Limit, Setting, Subject
 from room.plans.rows import Entry
 from room.store.people_tables import people_classes
 from room.store.plan_tables import plan_grants, plan_limits
@@ -37,16 +37,6 @@ class Rules:
 
     limits: tuple[Limit, ...]
     grants: tuple[Grant, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A value for a limit, as people write it; None takes away what was set."""
-
-    subject: Subject
-    key: Key
-    text: str | None = None
-    until: datetime | None = None
 
 
 def utc_now() -> datetime:
@@ -80,14 +70,32 @@ class Plans:
         with self._store.read() as connection:
             return self._rules(connection, None)
 
-    def effective(self, user: str, classes: Iterable[str]) -> EffectivePlan:
-        """Return what holds for a user now."""
+    def settings(self) -> dict[tuple[Subject, str], Setting]:
+        """Return what was set in the running room, by subject and limit."""
+        with self._store.read() as connection:
+            return {
+                (Subject(row.kind, row.name), row.key): Setting(
+                    Subject(row.kind, row.name), KEYS[row.key], row.value, row.until
+                )
+                for row in connection.execute(select(plan_limits))
+                if row.key in KEYS
+            }
+
+    def effective(
+        self, user: str, classes: Iterable[str], defaults: Mapping[str, Any] | None = None
+    ) -> EffectivePlan:
+        """Return what holds for a user now. ``defaults`` are used instead of the room's."""
         names = tuple(classes)
         mine = [ROOM, Subject("user", user), *(Subject("class", name) for name in names)]
         with self._store.read() as connection:
             found = self._rules(connection, mine)
         return combine.effective(
-            user, names, found.limits, found.grants, self.defaults, self.clock()
+            user,
+            names,
+            found.limits,
+            found.grants,
+            self.defaults if defaults is None else defaults,
+            self.clock(),
         )
 
     def of_class(self, name: str, key: Key) -> Effective:
@@ -214,7 +222,6 @@ class Plans:
         with self._store.decide() as connection:
             if actor.behalf:
                 pot = self._of_class(connection, actor.behalf, KEYS["gpu_pot"]).value
-                pot = Budget(0.0) if pot == budget.NO_BUDGET else pot
                 hours = amount.hours if isinstance(amount, Budget) else 0.0
                 authority.may_grant(
                     actor,

@@ -17,7 +17,6 @@ from typing import Any
 
 from room.plans.keys import KEYS, Key
 from room.plans.model import ROOM, Effective, EffectivePlan, Grant, Limit, Origin, Subject
-from room.plans.quantities import Names
 
 
 def effective(
@@ -28,7 +27,7 @@ def effective(
     defaults: Mapping[str, Any],
     now: datetime,
 ) -> EffectivePlan:
-    """Return what holds for a user. ``defaults``: values where nobody set one; else no limit."""
+    """Return what holds for a user. ``defaults``: the room's own where nobody set one."""
     names = tuple(sorted(set(classes)))
     mine = {ROOM, Subject("user", user), *(Subject("class", name) for name in names)}
     table = _table(
@@ -75,11 +74,6 @@ def _table(limits: Iterable[Limit]) -> _Table:
 
 def _rank(limit: Limit) -> tuple[bool, bool]:
     return not limit.behalf, not limit.written
-
-
-def unlimited(key: Key) -> Any:
-    """Return the value of a limit that does not bind."""
-    return key.parse("any" if isinstance(key.quantity, Names) else "none")
 
 
 def _one(
@@ -149,7 +143,7 @@ def _room_value(key: Key, table: _Table, defaults: Mapping[str, Any]) -> Effecti
     own = table.get((ROOM, key.name))
     if own is not None:
         return Effective(key, own.value, Origin((own,)))
-    return Effective(key, defaults.get(key.name, unlimited(key)))
+    return Effective(key, defaults.get(key.name, key.parse(key.otherwise)))
 
 
 def _with(base: Effective, grants: Sequence[Grant]) -> Effective:

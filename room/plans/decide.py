@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from room.gpus.requests import GPURequest
 from room.models import GPUUnit, Reject
 from room.plans.model import EffectivePlan
-from room.plans.wording import origin
 
 #: Limits of one server that a profile may say itself; the plan bounds them.
 OF_A_SERVER = ("cpu", "memory", "shm", "pids", "session")
@@ -138,4 +137,14 @@ def _listed(plan: EffectivePlan, name: str) -> str:
 
 
 def _ask(plan: EffectivePlan, name: str) -> str:
-    return f"To have more, ask who set it: {origin(plan.limits[name])}."
+    """Say whose limit it is, and who can change it."""
+    subjects = {limit.subject for limit in plan.limits[name].origin.limits}
+    if any(each.kind == "user" for each in subjects):
+        return "The limit is your own; ask your instructor or the admin for more."
+    classes = sorted(each.name for each in subjects if each.kind == "class")
+    if classes:
+        return (
+            f"The limit is that of class {', '.join(classes)}; ask your instructor or the admin "
+            "for more."
+        )
+    return "The limit is the room's; ask the admin for more."

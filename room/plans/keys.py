@@ -24,6 +24,8 @@ class Key:
     subjects: tuple[str, ...] = ("room", "class", "user")
     #: More of it can be granted until some time.
     grantable: bool = True
+    #: What holds where nobody says anything.
+    otherwise: str = "none"
 
     def parse(self, value: Any) -> Any:
         """Return the value that a text says. Raises ``ValueError`` that begins with the name."""
@@ -64,6 +66,7 @@ _ALL = (
         Names(r"[A-Za-z0-9 .+_/-]{1,100}", "gpu, mig, seat, T4 or 1g.10gb"),
         "Which GPU units: a kind (gpu, mig, seat), a part of the card's name, a MIG profile.",
         grantable=False,
+        otherwise="any",
     ),
     Key("session", Seconds(300, 366 * DAY), "How long one server may run."),
     Key("idle", Seconds(300, 366 * DAY), "How long a server may run with nothing to do."),
@@ -73,20 +76,24 @@ _ALL = (
     Key(
         "gpu_pot",
         Hours(),
-        "GPU-hours in a window that a class's instructors may grant to its students.",
+        "GPU-hours in a window that a class's instructors may grant to its students; 0 where "
+        "nothing is said.",
         subjects=("class",),
+        otherwise="0/week",
     ),
     Key(
         "profiles",
         Names(_SLUG, "cpu, gpu"),
         "Profiles that may be started, by their short names.",
         grantable=False,
+        otherwise="any",
     ),
     Key(
         "images",
         Names(r"[A-Za-z0-9*._:/@-]{1,255}", "torchroom/pytorch:*"),
         "Images that may be started; * stands for anything.",
         grantable=False,
+        otherwise="any",
     ),
     Key(
         "priority",
@@ -94,6 +101,7 @@ _ALL = (
         "A class's share of the GPUs against other classes that wait; 1 where nothing is said.",
         subjects=("class",),
         grantable=False,
+        otherwise="1",
     ),
 )
 

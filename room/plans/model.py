@@ -70,6 +70,16 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """A value for a limit, as people write it; None takes away what was set."""
+
+    subject: Subject
+    key: Key
+    text: str | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """An amount on top of what a user or a class has, until it ends."""
 

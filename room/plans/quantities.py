@@ -54,7 +54,7 @@ class Number:
     @property
     def rule(self) -> str:
         what = "a whole number" if self.whole else "a number"
-        return f"{what} from {self.lowest:g} to {self.highest:g}, or none"
+        return f"{what} from {self.lowest:.10g} to {self.highest:.10g}, or none"
 
     def parse(self, value: Any) -> float:
         if _is_none(value):

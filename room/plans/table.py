@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from room import sheet
-from room.plans.book import Setting
 from room.plans.keys import KEYS, Key, key
-from room.plans.model import Subject, subject
+from room.plans.model import Setting, Subject, subject
 from room.sheet import LineProblem, SheetError
 
 #: Header cells that name the subject, and the one that says until when.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Any
 
-from room.plans.model import Effective, EffectivePlan, Grant, Limit, Subject
+from room.plans.model import Effective, EffectivePlan, Grant, Limit, Setting, Subject
+from room.plans.rows import Entry
 
 
 def lines(plan: EffectivePlan, zone: tzinfo = timezone.utc) -> Iterator[tuple[str, str, str]]:
@@ -50,3 +52,29 @@ def ends(moment: datetime, zone: tzinfo) -> str:
     if (here.hour, here.minute) == (0, 0):
         return f"{here - timedelta(days=1):%Y-%m-%d}"
     return f"{here:%Y-%m-%d %H:%M}"
+
+
+def setting(found: Setting | None, zone: tzinfo = timezone.utc) -> str:
+    """Say what is set: ``2 until 2026-12-18``."""
+    if found is None or found.text is None:
+        return "not set"
+    return found.text + (f" until {ends(found.until, zone)}" if found.until else "")
+
+
+def change(entry: Entry, zone: tzinfo = timezone.utc) -> str:
+    """Say what one change of the history did: ``20/week → 30/week until 2026-12-18``."""
+    if entry.action == "plan-grant":
+        return _state(entry.new, zone)
+    if entry.action == "plan-revoke":
+        return f"{_state(entry.old, zone)}, taken back (undoes {entry.undoes})"
+    undoes = f" (undoes {entry.undoes})" if entry.undoes else ""
+    return f"{_state(entry.old, zone)} → {_state(entry.new, zone)}{undoes}"
+
+
+def _state(state: Mapping[str, Any] | None, zone: tzinfo) -> str:
+    if state is None:
+        return "not set"
+    until = state.get("until")
+    end = f" until {ends(datetime.fromisoformat(until), zone)}" if until else ""
+    behalf = f" for class {state['behalf']}" if state.get("behalf") else ""
+    return f"{state['value']}{end}{behalf}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from room.settings import rules, source, wording
+from room.settings.images import Images, Mirrors
 from room.settings.problems import KeyPath, Problem, SettingsError, dotted, line_of
 from room.settings.profiles import Profile, default_profiles
 from room.settings.rules import settings_warnings
@@ -17,10 +18,8 @@ from room.settings.schema import (
     GIB,
     TLS,
     GPUs,
-    Images,
     LimitsSection,
     Login,
-    Mirrors,
     OAuth,
     Queue,
     Seats,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from room.gpus import forecast
 from room.gpus.events import Grant, Policy, Released, Submitted, Surveyed, Ticket
-from room.gpus.forecast import chances, outlook
+from room.gpus.forecast import Bid, chances, outlook
 from room.gpus.queue import step
 from room.gpus.requests import GPURequest
 from room.gpus.state import Shape, State
@@ -63,8 +63,8 @@ def chance_of(
     cap: int | None = None,
 ) -> tuple[int, int, float | None]:
     before = dict(state.tickets), dict(state.leases)
-    wishes = [Shape(GPURequest(count), lease)]
-    (found,) = chances(state, Owner(user, "new"), wishes, groups=groups, cap=cap)
+    bids = [Bid(Shape(GPURequest(count), lease), cap)]
+    (found,) = chances(state, Owner(user, "new"), bids, groups=groups)
     assert (state.tickets, state.leases) == before, "a forecast changes nothing"
     return found.free, found.total, found.wait
 

@@ -13,10 +13,10 @@ import pytest
 from room.people import People
 from room.plans import table, until, wording
 from room.plans.authority import Actor, NotAllowedError
-from room.plans.book import ChangedMeanwhileError, Plans, Setting
+from room.plans.book import ChangedMeanwhileError, Plans
 from room.plans.budget import Budget
 from room.plans.keys import KEYS
-from room.plans.model import Limit, subject
+from room.plans.model import Limit, Setting, subject
 from room.roster import Entry
 from room.sheet import SheetError
 from room.store import Store

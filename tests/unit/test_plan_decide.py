@@ -133,32 +133,32 @@ def test_the_cap_is_of_what_is_asked_for() -> None:
         (
             {"profiles": "cpu"},
             Wish("gpu"),
-            "Your plan does not have the profile gpu; it has: cpu. To have more, ask who set it: "
-            "class a (room.yaml).",
+            "Your plan does not have the profile gpu; it has: cpu. The limit is that of class a; "
+            "ask your instructor or the admin for more.",
         ),
         (
             {"images": "room/pytorch:*"},
             Wish("gpu", "evil/image:1"),
-            "Your plan does not have the image evil/image:1; it has: room/pytorch:*. To have more, "
-            "ask who set it: class a (room.yaml).",
+            "Your plan does not have the image evil/image:1; it has: room/pytorch:*. The limit "
+            "is that of class a; ask your instructor or the admin for more.",
         ),
         (
             {"servers": 1},
             Wish(),
             "Your plan allows 1 server at the same time, and you have 1. Stop one first. "
-            "To have more, ask who set it: class a (room.yaml).",
+            "The limit is that of class a; ask your instructor or the admin for more.",
         ),
         (
             {"servers": 0},
             Wish(),
-            "Your plan allows no server at the moment. To have more, ask who set it: "
-            "class a (room.yaml).",
+            "Your plan allows no server at the moment. The limit is that of class a; "
+            "ask your instructor or the admin for more.",
         ),
         (
             {"gpu_kinds": "T4"},
             Wish("gpu", "", GPURequest(model="A100")),
             "Your plan has these kinds of GPUs: T4; and this profile needs 1 GPU with A100. "
-            "To have more, ask who set it: class a (room.yaml).",
+            "The limit is that of class a; ask your instructor or the admin for more.",
         ),
     ],
 )

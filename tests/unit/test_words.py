@@ -1,4 +1,6 @@
 import re
+from datetime import datetime, timezone
+from itertools import cycle
 
 import pytest
 
@@ -7,6 +9,10 @@ from room.gpus.placement import refuse
 from room.gpus.requests import GPURequest
 from room.gpus.watchdog import Action
 from room.models import Exit, GPUUnit, Inventory, Owner, Reject
+from room.plans import combine
+from room.plans.decide import Wish, decide
+from room.plans.keys import KEYS
+from room.plans.model import Limit, subject
 from spawner import options, pages, stages, words
 from spawner.words import _END, known, translate
 
@@ -17,19 +23,36 @@ PROFILES = [
 
 #: Units of time, and the names of cards, of MIG profiles and of what JupyterLab shows.
 SAME_IN_BOTH = re.compile(
-    r"\d min\b|\d (?:MIG instance|GPUs) with [^\u4e00-\u9fff\uff0c]*|'[^']*'|GPU|JupyterLab"
-    r"|Shut Down|GiB|x\. y\? z|\b[a-z]\b|gpu|profile"
+    r"\d min\b|\d (?:MIG instance|GPUs?) with [^\u4e00-\u9fff\uff0c]*|'[^']*'|GPU|JupyterLab"
+    r"|Shut Down|GiB|x\. y\? z|\b[a-z]\b|gpu|cpu|profile"
 )
 
 
 def exit_(code: int, oom: bool = False) -> Exit:
-    from datetime import datetime, timezone
-
     return Exit(Owner("alice"), code, oom, datetime.now(timezone.utc))
 
 
 def inventory(count: int) -> Inventory:
     return Inventory(tuple(GPUUnit(f"GPU-{n}", n, "A100", 1) for n in range(count)))
+
+
+def refused_by_plans() -> list[Reject]:
+    """Return each refusal of a plan."""
+    wish = Wish("gpu", "b:1", GPURequest(model="A100"))
+    limits = [
+        ("profiles", "cpu"),
+        ("images", "a:1"),
+        ("gpu_kinds", "T4"),
+        *(("servers", most) for most in "012"),
+    ]
+    found = []
+    for whose, (name, text) in zip(cycle(["room", "class/a", "alice"]), limits, strict=False):
+        limit = Limit(subject(whose), KEYS[name], KEYS[name].parse(text))
+        plan = combine.effective("alice", ("a",), [limit], [], {}, datetime.now(timezone.utc))
+        verdict = decide(wish, plan, running=2, units=inventory(1).units)
+        assert isinstance(verdict, Reject)
+        found.append(verdict)
+    return found
 
 
 def said() -> list[str]:
@@ -47,6 +70,7 @@ def said() -> list[str]:
         refuse(GPURequest(3, model="A100"), inventory(2)),
         refuse(GPURequest(1), inventory(2), 0),
         refuse(GPURequest(2), inventory(2), 1),
+        *refused_by_plans(),
         stages.waited_in_vain("unseen", 1800),
         stages.waited_in_vain("too long", 86400),
         stages.no_cpu_profile(),

@@ -57,7 +57,8 @@ c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0, "slow_stop_timeout": 1
 c.JupyterHub.services = [{"name": "tests", "api_token": options["token"]}]
 c.JupyterHub.load_roles = [
     {"name": "tests", "services": ["tests"],
-     "scopes": ["admin:users", "admin:servers", "list:users", "read:servers"]}
+     "scopes": ["admin:users", "admin:servers", "list:users", "read:servers",
+                "admin:groups"]}
 ]
 c.JupyterHub.spawner_class = options.get("spawner", "torchroom")
 c.Spawner.http_timeout = 60
@@ -261,6 +262,12 @@ class Browser:
 
     def log_in(self) -> None:
         self._submit("/hub/login", {"username": self.user, "password": ""})
+
+    def page(self, path: str) -> str:
+        """Return a page as HTML."""
+        answer = self._http.get(path, follow_redirects=True)
+        answer.raise_for_status()
+        return answer.text
 
     def start(self, form: Mapping[str, str]) -> None:
         """Fill in the start page."""
