@@ -36,11 +36,16 @@ class Planned(Choices):
     async def load_plan(self) -> EffectivePlan:
         """Read the plan as it is now; what it says holds for this start or this page."""
         groups = [group.name for group in self.user.groups]
-        services = self.shared_services()
-        self._effective = await services.store.run(
-            services.plans.effective, self.user.name, groups, self._defaults()
+        self._effective = await self.shared_services().store.run(
+            self._look_up, self.user.name, groups, self._defaults()
         )
         return self._effective
+
+    def _look_up(self, user: str, groups: list[str], defaults: dict[str, float]) -> EffectivePlan:
+        """Read the plan, and let the queue know the classes' shares; on the store's thread."""
+        services = self.shared_services()
+        services.broker.weigh({**self.class_weights, **services.plans.weights()})
+        return services.plans.effective(user, groups, defaults)
 
     async def _admit(self) -> Admit:
         """Take what the plan gives, or refuse the start in words."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -120,6 +120,13 @@ class Broker:
             if gone:
                 work.survey(said=True)
             return gone
+
+    def weigh(self, weights: Mapping[str, float]) -> None:
+        """Take the classes' shares from now on: who waits is ordered by them at once."""
+        if weights != self.policy.weights:
+            self.policy = replace(self.policy, weights=dict(weights))
+            if self._state is not None:
+                self._state.policy = self.policy
 
     # -- tickets -----------------------------------------------------------------------------
 

@@ -18,7 +18,8 @@ class Ticket:
     """A place in the queue. Times are seconds since the epoch.
 
     ``seq`` orders tickets that arrived in the same instant. ``lease_seconds`` None: the lease
-    has no end. ``cap``: units that the user may hold at once. ``avoid``: units on which this
+    has no end. ``cap``: units of the request's pool
+    that the user may hold at once. ``avoid``: units on which this
     ticket's start failed.
     """
 

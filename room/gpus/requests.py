@@ -8,6 +8,8 @@ from room.models import GPUUnit
 
 #: The kinds a request may name. ``any`` is a whole GPU or a MIG instance: never a shared seat.
 KINDS = ("any", "gpu", "mig", "seat")
+#: What caps are on: seats of shared GPUs, and all other units.
+POOLS = ("units", "seats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ class GPURequest:
             raise ValueError(f"a request is for 1 unit or more, not {self.count}")
         if self.kind not in KINDS:
             raise ValueError(f"{self.kind!r} is no kind of GPU unit: {', '.join(KINDS)}")
+
+    @property
+    def pool(self) -> str:
+        """Which cap the request counts towards, one of ``POOLS``."""
+        return "seats" if self.kind == "seat" else "units"
 
     def takes(self, unit: GPUUnit) -> bool:
         """Say whether ``unit`` is of the kind that is asked for, free or not."""

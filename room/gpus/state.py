@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 from room.gpus.events import NEVER, Grant, Policy, Ticket
 from room.gpus.pool import Pool
-from room.gpus.requests import GPURequest
+from room.gpus.requests import POOLS, GPURequest
 from room.gpus.usage import Account, Clock
 from room.models import GPUUnit
 
@@ -70,7 +70,8 @@ class State:
         self.clock = Clock(policy.half_life, start)
         self.users: dict[tuple[str, str], Account] = {}
         self.groups: dict[str, Account] = {}
-        self.held: dict[str, int] = {}
+        #: By user and pool: caps on seats and on other units are two.
+        self.held: dict[tuple[str, str], int] = {}
         self.lease_of: dict[str, str] = {}
         #: The latest two grants of each user, and the latest second one of them all.
         self.recent: dict[str, tuple[float, float]] = {}
@@ -171,7 +172,7 @@ class State:
         return self._at_cap(ticket.user, ticket.request, ticket.cap)
 
     def _at_cap(self, user: str, request: GPURequest, cap: int | None) -> bool:
-        return cap is not None and self.held.get(user, 0) + request.count > cap
+        return cap is not None and self.held.get((user, request.pool), 0) + request.count > cap
 
     def _group_key(self, group: str, reading: int) -> float:
         return self.group_account(group).amount(reading) / self.policy.weight(group)
@@ -262,7 +263,8 @@ class State:
             self.lease_of[unit_id] = grant.id
             self.pool.take(unit_id, grant.ends)
         self._charge(grant)
-        self.held[ticket.user] = self.held.get(ticket.user, 0) + len(grant.units)
+        place = (ticket.user, ticket.request.pool)
+        self.held[place] = self.held.get(place, 0) + len(grant.units)
         self._refile_user(ticket.user)
 
     def _charge(self, grant: Grant) -> None:
@@ -284,9 +286,10 @@ class State:
         until = self.clock.reading(self.now) if charge else opened
         self.account(ticket.user, ticket.group).close(count, opened, until)
         self.group_account(ticket.group).close(count, opened, until)
-        self.held[ticket.user] -= count
-        if not self.held[ticket.user]:
-            del self.held[ticket.user]
+        place = (ticket.user, ticket.request.pool)
+        self.held[place] -= count
+        if not self.held[place]:
+            del self.held[place]
         if not charge:
             self._unserve(grant)
         self._refile_user(ticket.user)
@@ -315,7 +318,7 @@ class State:
         """Remember a grant for the rule on who waited too long, before its lease is opened."""
         times = self._times.setdefault(user, [])
         insort(times, at)
-        del times[: -3 - self.held.get(user, 0)]
+        del times[: -3 - sum(self.held.get((user, pool), 0) for pool in POOLS)]
         self._note_recent(user)
         self._served_twice = max(self._served_twice, self.recent[user][1])
 

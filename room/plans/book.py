@@ -98,6 +98,18 @@ class Plans:
             self.clock(),
         )
 
+    def weights(self) -> dict[str, float]:
+        """Return the share of each class for which one is set."""
+        priority, now = KEYS["priority"], self.clock()
+        with self._store.read() as connection:
+            here = select(plan_limits).where(plan_limits.c.key == priority.name)
+            said = (*self.written, *filter(None, map(rows.to_limit, connection.execute(here))))
+        limits = [each for each in said if each.key == priority]
+        return {
+            name: combine.of_class(name, priority, limits, (), {}, now).value
+            for name in {each.subject.name for each in limits if each.holds(now)}
+        }
+
     def of_class(self, name: str, key: Key) -> Effective:
         """Return what holds for a class itself."""
         with self._store.read() as connection:

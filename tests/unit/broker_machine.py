@@ -320,10 +320,11 @@ class Brokers(RuleBasedStateMachine):
 
     @invariant()
     def caps_are_kept(self) -> None:
-        held: dict[str, int] = {}
+        held: dict[tuple[str, bool], int] = {}
         for lease in self.brokers[0].leases():
-            held[lease.owner.user] = held.get(lease.owner.user, 0) + len(lease.units)
-        assert all(CAPS[user] is None or units <= CAPS[user] for user, units in held.items())
+            pool = (lease.owner.user, "/" in lease.units[0])
+            held[pool] = held.get(pool, 0) + len(lease.units)
+        assert all(CAPS[user] is None or units <= CAPS[user] for (user, _), units in held.items())
 
     @invariant()
     def memory_and_database_agree(self) -> None:

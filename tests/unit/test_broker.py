@@ -314,6 +314,21 @@ def test_the_class_that_used_less_for_its_weight_is_served_first(store: Store) -
     assert granted(broker.lease(later.id)).owner.user == "b2", "an hour for 4 counts as 15 minutes"
 
 
+def test_a_class_s_share_can_be_changed_while_somebody_waits(store: Store) -> None:
+    clock = Clock()
+    broker = broker_with(store, 1, clock)
+    held = granted(broker.submit(Owner("a1"), ONE, groups=["small"]))
+    clock.now += 3600
+    broker.release(held.id)
+    held = granted(broker.submit(Owner("b1"), ONE, groups=["big"]))
+    clock.now += 7200
+    waits(broker.submit(Owner("a2"), ONE, groups=["small"]))
+    later = waits(broker.submit(Owner("b2"), ONE, groups=["big"]))
+    broker.weigh({"big": 4})
+    broker.release(held.id)
+    assert granted(broker.lease(later.id)).owner.user == "b2", "2 h for 4 count as 30 minutes"
+
+
 def test_two_processes_never_grant_one_unit_twice_and_see_each_others_tickets(
     tmp_path: Path,
 ) -> None:

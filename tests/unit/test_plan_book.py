@@ -198,6 +198,18 @@ def test_an_instructor_divides_the_class_s_pot_and_no_more(plans: Plans) -> None
     assert plans.pot("a")[1] == 0.0
 
 
+def test_classes_have_the_shares_that_were_set(plans: Plans, store: Store) -> None:
+    written = [
+        Limit(subject("class/a"), KEYS["priority"], 2.0, written=True),
+        Limit(subject("class/b"), KEYS["priority"], 3.0, written=True),
+        Limit(subject("class/c"), KEYS["priority"], 9.0, written=True, until=START),
+        Limit(subject("class/d"), KEYS["gpus"], 1, written=True),
+    ]
+    mine = Plans(store, written, clock=Clock())
+    plans.set([put("class/b", "priority", "0.5"), put("class/e", "priority", "4")], ADMIN)
+    assert mine.weights() == {"a": 2.0, "b": 0.5, "e": 4.0}
+
+
 def test_an_instructor_changes_own_students_only(plans: Plans) -> None:
     ends = START + timedelta(days=1)
     plans.set([put("class/a", "gpu_pot", "10/week"), put("class/a", "gpus", "2")], ADMIN)

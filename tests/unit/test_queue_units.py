@@ -120,3 +120,25 @@ def test_a_card_is_not_leased_as_a_whole_and_in_parts(
     step(state, Surveyed(1.0, after))
     assert step(state, ask("bob", 2, kind=after[0].kind))[1] == []
     assert [grant.id for grant in step(state, Released(3.0, "ann"))[1]] == ["bob"]
+
+
+def test_seats_and_other_units_have_caps_of_their_own() -> None:
+    events = [
+        ask("ann.seat", kind="seat", cap=1),
+        ask("ann.card", cap=1),
+        ask("ann.second", kind="seat", cap=1),
+        ask("ann.third", cap=1),
+    ]
+    _state, granted = play((*seats("S", 2), *gpus("G3 G4")), events)
+    assert granted == ["ann.seat: S/1", "ann.card: G3"]
+
+
+def test_a_plan_s_kinds_are_the_only_ones_given() -> None:
+    events = [
+        ask("ann", only=("t4",)),
+        ask("bob", only=("gpu",)),
+        ask("eve", only=("1g.10gb",)),
+        ask("max", only=("2g.20gb", "seat")),
+    ]
+    _state, granted = play((*gpus("A0"), *gpus("T1", model="T4"), MIG), events)
+    assert granted == ["ann: T1", "bob: A0", "eve: M0"]

@@ -102,7 +102,12 @@ def in_order(facts: Facts) -> list[tuple[Ticket, bool]]:
 
 
 def at_cap(facts: Facts, ticket: Ticket) -> bool:
-    held = sum(len(grant.units) for grant in facts.leases if grant.ticket.user == ticket.user)
+    held = sum(
+        len(grant.units)
+        for grant in facts.leases
+        if grant.ticket.user == ticket.user
+        and (grant.ticket.request.kind == "seat") == (ticket.request.kind == "seat")
+    )
     return ticket.cap is not None and held + ticket.request.count > ticket.cap
 
 
