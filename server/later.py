@@ -130,12 +130,29 @@ class _Finder:
         package = name.rpartition(".")[0]
         waits = package in self._mine and type(sys.modules.get(package)) is _Later
         if waits and package not in self.parts:
-            # A package's code comes before its modules', which may count on that. Perhaps it
-            # has imported this one.
-            bring(sys.modules[package])
-            if name in sys.modules:
+            # A package's code comes before its modules', which may count on that.
+            if not _lock.acquire(blocking=False):
+                return self._later(name, path, target)
+            try:
+                bring(sys.modules[package])
+            finally:
+                _lock.release()
+            if name in sys.modules:  # the package has imported this one
                 return _Known.spec(name)
         return None
+
+    def _later(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        """Postpone a module whose package another thread may be bringing.
+
+        To wait for that thread here would be for ever: it may want this module, whose lock
+        Python holds for us. The module comes, after its package, when something in it is asked for.
+        """
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None:
+            spec.loader = _Loader(spec.loader, {})  # type: ignore[assignment]
+        return spec
 
 
 def postpone(

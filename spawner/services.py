@@ -23,6 +23,7 @@ from spawner.admission import Gate
 from spawner.exits import Ended
 from spawner.homes import AgentClient
 from spawner.inventory_feed import InventoryFeed
+from spawner.pulls import Pulls
 from spawner.use_feed import NO_AGENT, UseFeed
 from spawner.waiting import WaitingRoom
 from spawner.watch import Watch
@@ -69,6 +70,8 @@ class Services:
     ends: dict[Owner, Ended] = field(default_factory=dict)
     #: Set once leases, containers and servers were compared for the first time.
     compared: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Images that are being fetched.
+    pulls: Pulls = field(default_factory=Pulls)
     #: What the engine's events tell of the room's containers.
     watch: Watch = field(init=False)
     _reconciling: asyncio.Task[None] | None = None

@@ -33,6 +33,10 @@ from spawner.refusal import Refusal
 T = TypeVar("T")
 
 
+class ImageMissingError(EngineRefusedError):
+    """The engine does not have the image."""
+
+
 class RoomSpawner(Ends, DockerSpawner):
     """Starts each server in a container with hard limits, its own GPUs and its owner's home."""
 
@@ -76,7 +80,7 @@ class RoomSpawner(Ends, DockerSpawner):
                 url = await self._bring_up(gpus)
             except (Refusal, EngineRefusedError, NotReadyError) as error:
                 # The card may be at fault, or the moment: once more, with the place kept.
-                if self._lease is None:
+                if self._lease is None or isinstance(error, ImageMissingError):
                     raise
                 await self._step_back(self._lease, error)
                 url = await self._bring_up(await self._stage("gpu", self._acquire()))
@@ -97,11 +101,21 @@ class RoomSpawner(Ends, DockerSpawner):
 
     async def _bring_up(self, gpus: tuple[GPUUnit, ...]) -> str:
         """Make the container on these units, and return its URL once it answers."""
-        mounts = await self._stage("home", self._mounts())
+        self._gpu_plan, self._mount_plan = gpus, await self._stage("home", self._mounts())
+        try:
+            return await self._in_turn()
+        except ImageMissingError:
+            # A pull takes minutes: nobody waits for their turn meanwhile.
+            self._progress.enter("creating")
+            self._progress.tell(stages.FETCHING_IMAGE)
+            await self._fetch_image()
+            return await self._in_turn()
+
+    async def _in_turn(self) -> str:
         self._progress.enter("turn")
-        group = min((group.name for group in self.user.groups), default="")
-        async with self.services.gate.turn(self.owner, group, self._tell_turn):
-            await self._stage("creating", self._create(gpus, mounts))
+        groups = [group.name for group in self.user.groups]
+        async with self.services.gate.turn(self.owner, groups, self._tell_turn):
+            await self._stage("creating", self._create())
             return await self._stage("booting", self._boot())
 
     def _tell_turn(self, place: Place) -> None:
@@ -148,12 +162,18 @@ class RoomSpawner(Ends, DockerSpawner):
         self.log.error("Start of %s failed at stage %s", self.owner, stage, exc_info=error)
         if isinstance(error, EngineUnavailableError):
             return Refusal(stages.engine_silent(), 503)
+        if isinstance(error, ImageMissingError):
+            return Refusal(stages.no_image(), 503)
         if isinstance(error, NotReadyError):
             return Refusal(stages.boot_too_slow(self.boot_timeout), 500)
         return Refusal(stages.failed(stage), 500)
 
     async def _check(self) -> None:
-        """See what the plan gives, and wait until what is left of the last start is gone."""
+        """See what host and plan give, and wait until what is left of the last start is gone."""
+        never = self.services.gate.never()
+        if never is not None:
+            self.log.error("%s See memory_reserve and memory_headroom", never.message)
+            raise Refusal(never, 503)
         await self._admit()
         tidying = self.services.tidying(self.owner)
         if tidying is not None:
@@ -165,7 +185,7 @@ class RoomSpawner(Ends, DockerSpawner):
             await self._effect(self._remove_leftover())
             await self._effect(self._give_back(keep_place=True))
         if self.pull_policy.lower() == "always":
-            await self.pull_image(self.image)
+            await self._fetch_image()
 
     async def _remove_leftover(self) -> None:
         """Remove a container that an earlier life of the hub left under our name."""
@@ -197,8 +217,7 @@ class RoomSpawner(Ends, DockerSpawner):
             mounts[self.datasets_directory] = ("/datasets", "ro")
         return mounts
 
-    async def _create(self, gpus: tuple[GPUUnit, ...], mounts: dict[str, tuple[str, str]]) -> None:
-        self._mount_plan, self._gpu_plan = mounts, gpus
+    async def _create(self) -> None:
         try:
             created = await self._effect(self.create_object())
         except EngineRefusedError as error:
@@ -210,10 +229,29 @@ class RoomSpawner(Ends, DockerSpawner):
         """Do what a create lacked, or raise: to ask for it beforehand costs every start a call."""
         if error.status == 409:
             await self._effect(self._remove_leftover())
-        elif error.status == 404 and self.pull_policy.lower() != "skip":
-            await self.pull_image(self.image)
+        elif error.status == 404 and await self._lacks_image():
+            raise ImageMissingError(str(error), error.status) from error
         else:
             raise error
+
+    async def _lacks_image(self) -> bool:
+        """Say whether the host does not have the image, which the engine also says of a network."""
+        try:
+            async with self.services.engine.words(f"looking at image {self.image}"):
+                await self.services.engine.call("inspect_image", self.image)
+        except NotFound:
+            return True
+        return False
+
+    async def _fetch_image(self) -> None:
+        """Pull the image, if that is allowed: once for all who wait for it."""
+        if self.pull_policy.lower() in ("never", "skip"):
+            raise ImageMissingError(f"pull_policy is {self.pull_policy}: {self.image}", 404)
+        try:
+            async with self.services.engine.words(f"pulling image {self.image}"):
+                await self.services.pulls.pull(self.image, partial(self.pull_image, self.image))
+        except (NotFound, EngineRefusedError) as error:
+            raise ImageMissingError(str(error), 404) from error
 
     async def get_command(self) -> list[str]:
         """Return the command; without one of our own the engine takes the image's."""

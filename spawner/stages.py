@@ -57,6 +57,26 @@ def failed(stage: str) -> Reject:
     return Reject(f"failed-{stage}", f"{_FAILED[stage]} {_ASK_ADMIN}")
 
 
+def host_too_small(reserve: int, headroom: int, total: int) -> Reject:
+    """No server can ever boot; all in bytes."""
+    return Reject(
+        "memory-never",
+        f"The host keeps {size(reserve)} of memory for itself, and a server needs {size(headroom)} "
+        f"to start; the host has {size(total)} in all. No server can start here until the admin "
+        "lowers one of the two.",
+    )
+
+
+FETCHING_IMAGE = "Fetching the image of this profile, which takes minutes once"
+
+
+def no_image() -> Reject:
+    return Reject(
+        "image-missing",
+        f"The image of this profile is not on the host, and it could not be fetched. {_ASK_ADMIN}",
+    )
+
+
 def boot_too_slow(seconds: float) -> Reject:
     return Reject(
         "boot-timeout",

@@ -340,7 +340,7 @@ class RoomTraits(AdmissionTraits, GPUTraits, PlanTraits):
             store=store,
             broker=broker,
             waiting=WaitingRoom(store, broker, self.log),
-            gate=Gate(self.admission_rules()),
+            gate=Gate(self.admission_rules(), log=self.log),
             plans=self.open_plans(store),
             agent=agent,
             log=self.log,

@@ -35,6 +35,7 @@ SENTENCES = (
     N_("Making your container"),
     N_("Starting JupyterLab"),
     N_("Your server is ready"),
+    N_("Fetching the image of this profile, which takes minutes once"),
     # spawner/stages.py: what went wrong
     N_("Try again in a minute; if it happens again, tell the admin, whose log says why."),
     N_("The room could not check what you may start."),
@@ -45,6 +46,12 @@ SENTENCES = (
     N_("Your server was made, but JupyterLab did not start in it."),
     N_("Your server started, but the room lost sight of it."),
     N_("The room's container engine does not answer, so no server can start right now."),
+    N_(
+        "The host keeps %(reserve)s of memory for itself, and a server needs %(headroom)s to "
+        "start; the host has %(total)s in all."
+    ),
+    N_("No server can start here until the admin lowers one of the two."),
+    N_("The image of this profile is not on the host, and it could not be fetched."),
     N_("JupyterLab did not answer within %(seconds)s seconds, so the server was stopped."),
     N_("The host may be busy; try again in a minute."),
     N_("Your server ended while it was starting."),

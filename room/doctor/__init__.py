@@ -19,7 +19,7 @@ Rule = Callable[[Facts, Settings], Iterator[Finding]]
 
 #: In the order in which a person would look.
 GROUPS: Mapping[str, tuple[Rule, ...]] = {
-    "Machine": (machine.system, machine.memory, machine.cores, machine.clock),
+    "Machine": (machine.system, machine.memory, machine.profiles, machine.cores, machine.clock),
     "Docker Engine": (
         engine.answers,
         engine.kind,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from room.admission import Rules
 from room.doctor.facts import Facts
 from room.doctor.finding import Finding, ok
 from room.settings import Settings
@@ -73,6 +74,16 @@ def memory(facts: Facts, settings: Settings) -> Iterator[Finding]:
             "work with.",
             "Give it 4 GB or more.",
         )
+    elif Rules(1, settings.host.memory_reserve, settings.host.memory_headroom).never(total):
+        yield Finding(
+            "memory-never",
+            "fatal",
+            f"The host keeps {format_size(settings.host.memory_reserve)} of memory and a server "
+            f"needs {format_size(settings.host.memory_headroom)} to start, and this machine has "
+            f"{total / GIB:.1f} GiB",
+            "No server can ever start: each is refused.",
+            "Lower host.memory_reserve or host.memory_headroom in room.yaml.",
+        )
     elif total < limit + CONTROL_PLANE:
         yield Finding(
             "memory-limit",
@@ -88,6 +99,22 @@ def memory(facts: Facts, settings: Settings) -> Iterator[Finding]:
         yield ok(
             "memory",
             f"{total / GIB:.1f} GiB of memory: {fit} servers of {format_size(limit)} fill it",
+        )
+
+
+def profiles(facts: Facts, settings: Settings) -> Iterator[Finding]:
+    """No profile's limit is more than the memory there is."""
+    total = facts.machine.memory
+    over = {p.display_name: p.memory for p in settings.profiles if p.memory > total}
+    if total and over:
+        named = ", ".join(f"{name} ({format_size(size)})" for name, size in over.items())
+        yield Finding(
+            "memory-profile",
+            "warning",
+            f"This machine has {total / GIB:.1f} GiB of memory, less than these profiles: {named}",
+            "Their servers start, and never get what the profile says: the kernel ends them, or "
+            "others' servers, before they reach their limit.",
+            "Lower the mem_limit of these profiles in room.yaml.",
         )
 
 

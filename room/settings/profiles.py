@@ -197,6 +197,16 @@ class Profile(Section):
         made = re.sub(r"[^a-z0-9]+", "-", self.display_name.lower()).strip("-")[:63].strip("-")
         return made or "p-" + hashlib.sha256(self.display_name.encode()).hexdigest()[:8]
 
+    @property
+    def memory(self) -> int:
+        """Return the bytes that a server of it may have at most, by any choice; 0: not said."""
+        overrides = (
+            choice.spawner_override
+            for option in self.profile_options.values()
+            for choice in option.choices.values()
+        )
+        return max(each.mem_limit or 0 for each in (self.spawner_override, *overrides))
+
     def as_dict(self) -> dict[str, Any]:
         """Return the profile as ``profile_list`` has it: what is not set is left out."""
         result = self.model_dump(exclude_unset=True, exclude_none=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from room.admission import Line, Place, Rules, available, slots
+from room.admission import Line, Memory, Place, Rules, memory, slots
 from room.models import Owner
 from spawner.admission import Gate
 
@@ -22,7 +23,7 @@ def line(count: int, *asking: str, reserve: int = 0, headroom: int = 0) -> Line:
     made = Line(Rules(count, reserve, headroom))
     for each in asking:
         user, _, group = each.partition("/")
-        made.ask(Owner(user), group)
+        made.ask(Owner(user), group.split("+"))
     return made
 
 
@@ -39,6 +40,9 @@ def users(owners: list[Owner]) -> str:
         pytest.param("a/x b/x c/y d/z", "a c d b", id="three classes"),
         pytest.param("a b a", "a b", id="who asks twice stands once"),
         pytest.param("a/x b/x c/x d/x e/y f/y", "a e b f c d", id="until one class is through"),
+        pytest.param("a/x b/x c/x+y", "a c b", id="of two classes the one whose turn is first"),
+        pytest.param("a/y b/y c/x+y", "a c b", id="whatever the names"),
+        pytest.param("a/x b/x c/x+y d/x+y", "a c b d", id="who waits in a class counts"),
     ],
 )
 def test_servers_boot_in_the_order(asking: str, expected: str):
@@ -55,7 +59,7 @@ def test_a_class_that_comes_later_has_no_turns_to_catch_up():
         (owner,) = made.admit(PLENTY)
         made.leave(owner)
     for n in range(4):
-        made.ask(Owner(f"y{n}"), "y")
+        made.ask(Owner(f"y{n}"), ["y"])
     found = []
     while admitted := made.admit(PLENTY):
         found += admitted
@@ -92,10 +96,27 @@ def test_places_count_who_waits_and_say_what_lacks():
     assert made.places(GIB - 5) == {Owner("b"): Place(1, 2, 5), Owner("c"): Place(2, 2, 5)}
 
 
-def test_memory_is_what_the_host_has_available():
-    assert available("MemTotal: 9 kB\nMemFree: 1 kB\nMemAvailable:   2048 kB\n") == 2 * 1024**2
-    with pytest.raises(ValueError, match="MemAvailable"):
-        available("MemTotal: 9 kB\n")
+def test_where_nobody_can_tell_the_memory_slots_alone_decide():
+    made = line(2, *"abc", reserve=GIB)
+    assert users(made.admit(None)) == "a b"
+    made.leave(Owner("a"))
+    assert made.places(None) == {Owner("c"): Place(1, 1)}
+
+
+def test_memory_is_what_the_host_has():
+    found = memory("MemTotal: 9 kB\nMemFree: 1 kB\nMemAvailable:   2048 kB\n")
+    assert found == Memory(9 * 1024, 2 * 1024**2)
+
+
+@pytest.mark.parametrize("meminfo", ["", "MemTotal: 9 kB\n", "MemTotal: x kB\nMemAvailable: 1 kB"])
+def test_what_tells_no_memory_is_refused(meminfo: str):
+    with pytest.raises(ValueError, match=r"MemTotal|invalid"):
+        memory(meminfo)
+
+
+@pytest.mark.parametrize(("total", "never"), [(3 * GIB - 1, True), (3 * GIB, False)])
+def test_a_boot_never_fits_where_reserve_and_headroom_are_more_than_all(total: int, never: bool):
+    assert Rules(9, 2 * GIB, GIB).never(total) is never
 
 
 def test_one_more_boots_than_there_are_cores():
@@ -117,7 +138,7 @@ class Boots(RuleBasedStateMachine):
     @rule(owner=OWNERS, group=st.sampled_from("xy"))
     def ask(self, owner: Owner, group: str) -> None:
         known = owner in self.line.waiting or owner in self.line.booting
-        self.line.ask(owner, group)
+        self.line.ask(owner, [group])
         if not known:
             self.count += 1
             self.came[owner] = self.count
@@ -160,6 +181,25 @@ TestBoots = Boots.TestCase
 TestBoots.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 
 
+class Host:
+    """What the gate reads the memory of; ``error`` is raised in its place."""
+
+    def __init__(self, available: int = PLENTY) -> None:
+        self.available = available
+        self.error: Exception | None = None
+        self.looks = 0
+
+    def __call__(self) -> Memory:
+        self.looks += 1
+        if self.error is not None:
+            raise self.error
+        return Memory(PLENTY, self.available)
+
+
+def gate_of(rules: Rules, host: Host | None = None) -> Gate:
+    return Gate(rules, host or Host(), log=logging.getLogger("gate"))
+
+
 class Student:
     """Somebody at the gate; ``places`` are those that they were told."""
 
@@ -170,13 +210,13 @@ class Student:
         self.task = asyncio.ensure_future(self._go(gate, Owner(name)))
 
     async def _go(self, gate: Gate, owner: Owner) -> None:
-        async with gate.turn(owner, "", self.places.append):
+        async with gate.turn(owner, [], self.places.append):
             self.in_turn.set()
             await self.over.wait()
 
 
 async def test_the_gate_lets_the_next_in_when_one_is_over():
-    gate = Gate(Rules(1, 0, 0), lambda: PLENTY)
+    gate = gate_of(Rules(1, 0, 0))
     ann, bob, cy = (Student(gate, name) for name in ("ann", "bob", "cy"))
     await ann.in_turn.wait()
     assert (bob.places[-1], cy.places[-1]) == (Place(1, 2), Place(2, 2))
@@ -190,7 +230,7 @@ async def test_the_gate_lets_the_next_in_when_one_is_over():
 
 
 async def test_who_gives_up_leaves_the_line_and_a_boot_that_fails_its_slot():
-    gate = Gate(Rules(1, 0, 0), lambda: PLENTY)
+    gate = gate_of(Rules(1, 0, 0))
     ann, bob, cy = (Student(gate, name) for name in ("ann", "bob", "cy"))
     await ann.in_turn.wait()
     bob.task.cancel()
@@ -202,7 +242,7 @@ async def test_who_gives_up_leaves_the_line_and_a_boot_that_fails_its_slot():
 
 
 async def test_who_gives_up_in_the_moment_of_their_turn_passes_it_on():
-    gate = Gate(Rules(1, 0, 0), lambda: PLENTY)
+    gate = gate_of(Rules(1, 0, 0))
     ann, bob, cy = (Student(gate, name) for name in ("ann", "bob", "cy"))
     await ann.in_turn.wait()
     ann.task.cancel()
@@ -215,12 +255,87 @@ async def test_who_gives_up_in_the_moment_of_their_turn_passes_it_on():
 
 async def test_the_gate_looks_again_while_memory_lacks(monkeypatch):
     monkeypatch.setattr("spawner.admission.LOOK_EVERY", 0.001)
-    memory = [0]
-    gate = Gate(Rules(1, GIB, 0), lambda: memory[0])
+    host = Host(0)
+    gate = gate_of(Rules(1, GIB, 0), host)
     ann = Student(gate, "ann")
     await asyncio.sleep(0)
     assert ann.places == [Place(1, 1, GIB)]
-    memory[0] = GIB
+    host.available = GIB
     await ann.in_turn.wait()
     ann.over.set()
     await ann.task
+
+
+async def looked_again(host: Host) -> bool:
+    """Say whether the gate looks while the loop goes round, with a pause of none between looks."""
+    seen = host.looks
+    for _ in range(10):
+        await asyncio.sleep(0)
+    return host.looks > seen
+
+
+async def test_the_gate_looks_again_only_while_somebody_waits_for_memory(monkeypatch):
+    monkeypatch.setattr("spawner.admission.LOOK_EVERY", 0)
+    host = Host()
+    gate = gate_of(Rules(2, GIB, 0), host)
+    ann = Student(gate, "ann")
+    await ann.in_turn.wait()
+    assert not await looked_again(host), "nobody waits"
+    host.available = 0
+    bob = Student(gate, "bob")
+    assert await looked_again(host), "memory lacks"
+    host.available = PLENTY
+    await bob.in_turn.wait()
+    cy = Student(gate, "cy")
+    await asyncio.sleep(0)
+    host.available = 0
+    assert cy.places == [Place(1, 1)]
+    assert not await looked_again(host), "a turn is waited for, whose end is told"
+    for student in (ann, bob):
+        student.over.set()
+    assert await looked_again(host), "the turn is there, and no memory"
+    cy.task.cancel()
+    await asyncio.wait([ann.task, bob.task, cy.task])
+    assert not await looked_again(host), "who waited has left"
+
+
+async def test_memory_that_cannot_be_read_fails_no_start_and_is_logged_once(caplog):
+    host = Host(0)
+    gate = gate_of(Rules(1, GIB, 0), host)
+    host.error = OSError("no /proc")
+    ann, bob = Student(gate, "ann"), Student(gate, "bob")
+    await ann.in_turn.wait()
+    host.error = ValueError("no MemAvailable")
+    ann.over.set()
+    await ann.task
+    await bob.in_turn.wait()
+    assert [record.getMessage() for record in caplog.records] == [
+        "Cannot tell the host's memory, so starts do not wait for it: no /proc"
+    ]
+    host.error = None
+    bob.over.set()
+    await bob.task
+    host.error = OSError("gone again")
+    assert gate.never() is None
+    assert len(caplog.records) == 2, "once for each time that it cannot be read"
+
+
+async def test_a_server_that_asks_twice_has_its_second_turn_after_the_first():
+    gate = gate_of(Rules(2, 0, 0))
+    first, second, third = (Student(gate, "ann") for _ in range(3))
+    await first.in_turn.wait()
+    second.task.cancel()
+    await asyncio.wait([second.task])
+    first.over.set()
+    await third.in_turn.wait()
+    third.over.set()
+    await asyncio.gather(first.task, third.task)
+    assert second.task.cancelled()
+
+
+@pytest.mark.parametrize("reserve", [PLENTY, PLENTY + 1])
+def test_a_host_that_is_too_small_is_said_with_its_numbers(reserve: int):
+    said = gate_of(Rules(1, reserve, GIB)).never()
+    assert said is not None
+    assert "the host has 1000 GiB in all" in said.message
+    assert gate_of(Rules(1, PLENTY - GIB, GIB)).never() is None

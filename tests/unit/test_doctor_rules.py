@@ -61,6 +61,19 @@ def no_cdi(facts: Facts, version: str = "28.3.0") -> Facts:
 
 IMAGES = ("base", "room", "proxy", "front", "pytorch")
 
+CHOICE_OF_MORE = {
+    "display_name": "A",
+    "profile_options": {
+        "memory": {
+            "display_name": "Memory",
+            "choices": {
+                "all": {"display_name": "All", "spawner_override": {"mem_limit": "64G"}},
+                "more": {"display_name": "More", "spawner_override": {"mem_limit": "65G"}},
+            },
+        }
+    },
+}
+
 #: facts, settings, id, level, what room up prepares
 TROUBLES = [
     # --- machine
@@ -72,6 +85,18 @@ TROUBLES = [
     pytest.param(machine(root=False), DEFAULT, "root", "warning", "", id="not-root"),
     pytest.param(machine(memory=GIB - 1), DEFAULT, "memory-small", "fatal", "", id="tiny"),
     pytest.param(machine(memory=4 * GIB), DEFAULT, "memory-limit", "warning", "", id="limit-all"),
+    pytest.param(
+        machine(), configured(host={"memory_reserve": "63.5G", "memory_headroom": "513M"}),
+        "memory-never", "fatal", "", id="reserve-of-all",
+    ),
+    pytest.param(
+        machine(),
+        configured(profiles=[{"display_name": "A", "spawner_override": {"mem_limit": "65G"}}]),
+        "memory-profile", "warning", "", id="profile-of-more",
+    ),
+    pytest.param(machine(), configured(profiles=[CHOICE_OF_MORE]), "memory-profile", "warning", "",
+        id="choice-of-more",
+    ),
     pytest.param(machine(cores=1), DEFAULT, "cpu-limit", "warning", "", id="one-core"),
     pytest.param(machine(clock_ahead=31.0), DEFAULT, "clock-off", "warning", "", id="clock-ahead"),
     pytest.param(machine(clock_ahead=-9e4), DEFAULT, "clock-off", "fatal", "", id="clock-day-off"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -167,3 +168,59 @@ def test_a_second_thread_gets_all_of_a_module_that_is_coming(
         thread.join(20)
     assert seen == [7, 7]
     assert ran == ["begun"]
+
+
+#: One thread brings a package, whose code imports a module of it; the other imports that module,
+#: and has Python's lock of it, before the package's code goes on.
+TWO_THREADS = """
+import builtins, importlib, sys, threading
+from server import later
+
+builtins.begun, builtins.wanted = threading.Event(), threading.Event()
+seen = []
+
+class Wanted:
+    def find_spec(self, name, path, target=None):
+        if name == "later_two.inner":
+            wanted.set()
+
+later.postpone({"later_two": {}})
+sys.meta_path.insert(0, Wanted())
+package = importlib.import_module("later_two")
+
+def bring():
+    seen.append(package.value)
+
+def import_inner():
+    seen.append(importlib.import_module("later_two.inner").value)
+
+threads = [threading.Thread(target=each, daemon=True) for each in (bring, import_inner)]
+threads[0].start()
+begun.wait()
+threads[1].start()
+for thread in threads:
+    thread.join()
+print(seen, sys.modules["later_two.inner"].runs)
+"""
+
+
+def test_two_threads_that_import_a_package_and_its_module_do_not_wait_for_each_other(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "later_two").mkdir()
+    (tmp_path / "later_two" / "__init__.py").write_text(
+        "import builtins\nbuiltins.begun.set()\nbuiltins.wanted.wait()\n"
+        "from later_two.inner import value\n"
+    )
+    (tmp_path / "later_two" / "inner.py").write_text(
+        "import builtins\nruns = builtins.runs = getattr(builtins, 'runs', 0) + 1\nvalue = 7\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    found = subprocess.run(
+        [sys.executable, "-c", TWO_THREADS],
+        env={"PYTHONPATH": f"{tmp_path}:{root}"},
+        capture_output=True,
+        text=True,
+        timeout=20,  # waiting for each other, they wait for ever
+    )
+    assert (found.stdout, found.stderr) == ("[7, 7] 1\n", "")

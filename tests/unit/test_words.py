@@ -60,6 +60,8 @@ def said() -> list[str]:
     rejects = [
         stages.engine_silent(),
         *(stages.failed(stage.id) for stage in stages.STAGES),
+        stages.host_too_small(4 << 30, 1 << 29, 4 << 30),
+        stages.no_image(),
         stages.boot_too_slow(120),
         stages.died_booting(exit_(1), 4 << 30),
         stages.still_tidying(),
