@@ -115,7 +115,8 @@ class Ends(Leasing):
         if self._recorded == found["Id"]:
             return
         self._recorded = found["Id"]
-        explained = self._stop_asked or self.services.watch.explained(found["Id"])
+        known = self._stop_asked or self._end_words
+        explained = known or self.services.watch.explained(found["Id"])
         if end.code == SIGKILLED and not end.oom_killed and not explained:
             # The engine hears of an exit and of its cause in two ways; the cause may come later.
             await asyncio.sleep(OOM_PATIENCE)
@@ -124,17 +125,17 @@ class Ends(Leasing):
         limit = (found.get("HostConfig") or {}).get("Memory") or None
         ended = exits.Ended(end, limit, self._stop_asked, self._end_words)
         await self.services.record(ended)
-        if self._stop_asked or self._end_words:
-            return
+        if not known:
+            await self._tell_admin(found["Id"], f"ended: {stages.why_ended(end, limit)}")
+
+    async def _tell_admin(self, container: str, what: str) -> None:
+        """Write into the hub's log what became of the server, with its own last lines."""
         try:
-            lines = await self.services.engine.last_lines(found["Id"], LAST_LINES)
+            lines = await self.services.engine.last_lines(container, LAST_LINES)
         except (NotFound, EngineRefusedError, EngineUnavailableError):
             lines = ()
         self.log.warning(
-            "Server of %s ended: %s\n%s",
-            self.owner,
-            stages.why_ended(end, limit),
-            "\n".join(f"    {line}" for line in lines),
+            "Server of %s %s\n%s", self.owner, what, "\n".join(f"    {line}" for line in lines)
         )
 
     def _is_mine(self, found: dict[str, Any]) -> bool:

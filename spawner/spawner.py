@@ -139,7 +139,7 @@ class RoomSpawner(Ends, DockerSpawner):
         await self._effect(
             services.store.run(services.broker.requeue, lease.id, blame_units=blamed)
         )
-        self._lease = None
+        self._lease, self._end_words = None, ""
 
     async def _stage(self, stage: str, work: Awaitable[T]) -> T:
         self._progress.enter(stage)
@@ -229,8 +229,9 @@ class RoomSpawner(Ends, DockerSpawner):
         """Do what a create lacked, or raise: to ask for it beforehand costs every start a call."""
         if error.status == 409:
             await self._effect(self._remove_leftover())
-        elif error.status == 404 and await self._lacks_image():
-            raise ImageMissingError(str(error), error.status) from error
+        elif error.status == 404:
+            if await self._lacks_image():  # else somebody has fetched it by now
+                raise ImageMissingError(str(error), error.status) from error
         else:
             raise error
 
@@ -318,7 +319,15 @@ class RoomSpawner(Ends, DockerSpawner):
             await self.post_start_exec()
         ip, port = await self.get_ip_and_port()
         url = f"http://{ip}:{port}"
-        await wait_ready(f"{url}{self.server.base_url}api", self.boot_timeout, self._refuse_if_dead)
+        try:
+            await wait_ready(
+                f"{url}{self.server.base_url}api", self.boot_timeout, self._refuse_if_dead
+            )
+        except NotReadyError:
+            # The room ends it; without these words its page would say that somebody killed it.
+            self._end_words = stages.boot_too_slow(self.boot_timeout).message
+            await self._tell_admin(self.container_id, f"does not answer. {self._end_words}")
+            raise
         return url
 
     async def start_object(self) -> None:

@@ -74,6 +74,7 @@ class Room:
         traits: dict[str, Any] | None = None,
         engine: FaultyEngine | None = None,
         more: dict[str, dict[str, Any]] | None = None,
+        environment: dict[str, str] | None = None,
     ) -> Hub:
         """Start the hub. ``traits`` are RoomSpawner's, ``more`` those of other classes."""
         (self.directory / "inventory.json").write_text(dumps(simulated(gpus)))
@@ -95,7 +96,10 @@ class Room:
             self.directory,
             {"RoomSpawner": spawner, **(more or {})},
             host=self.gateway,
-            environment={"DOCKER_HOST": engine.url} if engine else {},
+            environment={
+                **({"DOCKER_HOST": engine.url} if engine else {}),
+                **(environment or {}),
+            },
         )
         self.hub.start()
         return self.hub

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
+from spawner.admission import host_memory
 from tests.engine.conftest import Room
+from tests.utils.faulty_engine import FaultyEngine
+from tests.utils.hub import Hub
 
 pytestmark = pytest.mark.engine
 
@@ -61,13 +65,92 @@ def test_no_more_boot_at_once_than_there_are_turns(room: Room) -> None:
     room.wait_nothing_left()
 
 
+def told(hub: Hub, user: str) -> dict[str, Any]:
+    """Return the first event that tells somebody their turn."""
+    return next(event for event in hub.follow(user) if event.get("turn"))
+
+
 def test_a_start_for_which_the_host_has_no_memory_waits_in_words(room: Room) -> None:
-    hub = room.open(traits={"memory_reserve": "100T"})
+    # Hub and engine have some of the host's memory, so that all of it is never available.
+    total = host_memory().total
+    hub = room.open(traits={"memory_reserve": total, "memory_headroom": 0})
     hub.add("alice")
     assert hub.request_start("alice").status_code == 202
-    event = next(event for event in hub.follow("alice") if event.get("turn"))
-    assert event["turn"]["lacking"] > 90 * 1024**4
+    event = told(hub, "alice")
+    assert 0 < event["turn"]["lacking"] < total
     assert event["message"].startswith("The host lacks ")
     assert not room.containers()
     hub.stop_server("alice")
+    room.wait_nothing_left()
+
+
+def test_a_start_that_can_never_have_its_memory_is_refused_before_anything_is_made(
+    room: Room, engine: FaultyEngine
+) -> None:
+    hub = room.open(
+        gpus=1, traits={"gpus": 1, "memory_reserve": host_memory().total}, engine=engine
+    )
+    hub.add("alice")
+    hub.request_start("alice")
+    words = hub.wait_failed("alice")
+    assert "a server needs 512 MiB to start" in words
+    assert words.endswith("No server can start here until the admin lowers one of the two.")
+    assert not [line for line in engine.requests if "create" in line]
+    assert not room.leases()
+
+
+def test_a_second_server_waits_for_memory_until_the_first_is_stopped(room: Room) -> None:
+    meminfo = room.directory / "meminfo"
+
+    def available(mib: int) -> None:
+        fresh = meminfo.with_suffix(".new")
+        fresh.write_text(f"MemTotal: {8 << 20} kB\nMemAvailable: {mib << 10} kB\n")
+        fresh.replace(meminfo)
+
+    available(1536)
+    hub = room.open(environment={"TEST_MEMINFO": str(meminfo)})
+    hub.add("alice", "bob")
+    hub.start_server("alice")
+    available(1200)
+    hub.request_start("bob")
+    assert told(hub, "bob")["turn"] == {"position": 1, "of": 1, "lacking": 336 << 20}
+    assert [c.labels["torchroom.user"] for c in room.containers()] == ["alice"]
+    hub.stop_server("alice")
+    available(1536)
+    hub.wait_ready("bob")
+    hub.stop_server("bob")
+    room.wait_nothing_left()
+
+
+def test_an_image_is_fetched_outside_the_turn_and_what_cannot_be_is_told(
+    room: Room, engine: FaultyEngine
+) -> None:
+    missing = f"{room.name}-image"
+    profiles = [
+        {"display_name": "Here", "slug": "here", "default": True},
+        {"display_name": "Missing", "slug": "missing", "spawner_override": {"image": missing}},
+    ]
+    traits = {"boot_slots": 1, "profile_list": profiles, "pull_policy": "ifnotpresent"}
+    hub = room.open(traits=traits, engine=engine)
+    hub.add("alice", "bob", "cy")
+    pull = engine.fault("POST /images/create", "hold")
+    for user in ("alice", "cy"):
+        hub.request_start(user, {"profile": "missing"})
+    assert pull.seen.wait(20)
+    hub.start_server("bob")
+    # It comes, in another way than from a registry.
+    room.client.images.get(room.image).tag(missing)
+    try:
+        pull.action = "agree"
+        engine.heal()
+        for user in ("alice", "cy"):
+            hub.wait_ready(user)
+        assert pull.hits == 1, "one pull for both"
+        for user in ("alice", "bob", "cy"):
+            hub.stop_server(user)
+    finally:
+        room.client.images.remove(missing)
+    engine.fault("POST /images/create", "refuse")
+    hub.request_start("alice", {"profile": "missing"})
+    assert hub.wait_failed("alice").startswith("The image of this profile is not on the host")
     room.wait_nothing_left()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from itertools import count
 
 import docker
 import pytest
 
-from tests.engine.conftest import Room, opened, running_agent
+from tests.engine.conftest import STUB, Room, opened, running_agent
 from tests.utils.faulty_engine import FaultyEngine
 from tests.utils.hub import Hub
 from tests.utils.wait import wait_until
@@ -211,6 +212,42 @@ def test_a_hub_that_ends_cleanly_undoes_the_start_it_cuts_short(
         lambda: (hub.model("alice") or {}).get("pending") == "spawn", timeout=30, explain=hub.tail
     )
     hub.stop_server("alice")
+    room.wait_nothing_left()
+
+
+def test_a_server_that_never_listens_is_told_in_time_and_its_last_lines_are_the_admins(
+    room: Room,
+) -> None:
+    silent = ["sh", "-c", "echo the disk of models is missing; exec sleep 600"]
+    hub = room.open(
+        gpus=1,
+        traits={
+            "cmd": silent,
+            "boot_timeout": 2,
+            "boot_slots": 1,
+            "profile_list": [
+                {"display_name": "GPU", "slug": "gpu", "spawner_override": {"gpus": 1}},
+                {"display_name": "Well", "slug": "well", "spawner_override": {"cmd": STUB}},
+            ],
+        },
+    )
+    hub.add("alice", "bob")
+    hub.request_start("alice", {"profile": "gpu"})
+    began = time.monotonic()
+    words = hub.wait_failed("alice")
+    # A start with a GPU tries once more; nothing else may take long.
+    assert time.monotonic() - began < 2 * 2 + 15
+    assert words.startswith("JupyterLab did not answer within 2 seconds")
+    room.wait_nothing_left()
+    log = hub.log.read_text()
+    assert log.count("Server of alice does not answer") == 2
+    assert log.count("    the disk of models is missing") == 2
+    ended = room.last_end("alice")
+    assert ended is not None
+    assert ended.why == words
+    # Unit and turn are free.
+    hub.start_server("bob", {"profile": "well"})
+    hub.stop_server("bob")
     room.wait_nothing_left()
 
 

@@ -24,7 +24,7 @@ PROFILES = [
 #: Units of time, and the names of cards, of MIG profiles and of what JupyterLab shows.
 SAME_IN_BOTH = re.compile(
     r"\d min\b|\d (?:MIG instance|GPUs?) with [^\u4e00-\u9fff\uff0c]*|'[^']*'|GPU|JupyterLab"
-    r"|Shut Down|GiB|x\. y\? z|\b[a-z]\b|gpu|cpu|profile"
+    r"|Shut Down|[GM]iB|x\. y\? z|\b[a-z]\b|gpu|cpu|profile"
 )
 
 

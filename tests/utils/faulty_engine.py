@@ -2,8 +2,9 @@
 
 A rule names a request by method and path; what happens then is ``refuse`` (the engine says 500),
 ``drop`` (the connection ends without an answer), ``lose`` (the engine does it, its answer never
-arrives) or ``hold`` (nothing happens until ``released``, then the request goes on as if it had only
-been slow). What a stream of events says comes ``late`` or ``twice``; ``cut`` ends open streams.
+arrives), ``agree`` (the engine does nothing, and says that it did) or ``hold`` (nothing happens
+until ``released``; then the request goes on as if it had only been slow, or as ``action`` says by
+then). What a stream of events says comes ``late`` or ``twice``; ``cut`` ends open streams.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 REFUSAL = b'{"message":"the test engine refuses this"}'
+AGREEMENT = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 #: Seconds by which what is said comes late.
 LATE = 4.0
 
@@ -130,6 +132,10 @@ class FaultyEngine:
                 await self._loop.run_in_executor(None, rule.released.wait, 60)
                 if rule.action == "drop":
                     return
+            if rule.action == "agree":
+                writer.write(AGREEMENT)
+                await writer.drain()
+                return
         real_reader, real_writer = await asyncio.open_unix_connection(self._real)
         real_writer.write(re.sub(rb"(?i)\r\nConnection: [^\r]*", b"", head[:-4]))
         real_writer.write(b"\r\nConnection: close\r\n\r\n")

@@ -26,7 +26,8 @@ TOKEN = "t" * 32
 CONFIG = '''
 import json, os
 from jupyterhub.auth import DummyAuthenticator
-from spawner import admin, pages
+from pathlib import Path
+from spawner import admin, admission, pages
 from jupyterhub.proxy import Proxy
 
 class DictProxy(Proxy):
@@ -42,6 +43,8 @@ class DictProxy(Proxy):
 
 c = get_config()
 options = json.loads(os.environ["TEST_HUB"])
+if "TEST_MEMINFO" in os.environ:
+    admission.MEMINFO = Path(os.environ["TEST_MEMINFO"])
 c.JupyterHub.authenticator_class = DummyAuthenticator
 c.DummyAuthenticator.allow_all = True
 c.JupyterHub.proxy_class = DictProxy
