@@ -17,7 +17,7 @@ from typing import Any
 
 import docker
 import requests
-from docker.errors import APIError, NotFound
+from docker.errors import APIError, ImageNotFound, NotFound
 
 #: Of each lane. docker-py keeps ten connections at most unless told otherwise: one a thread.
 DEFAULT_THREADS = 16
@@ -45,6 +45,10 @@ class EngineRefusedError(Exception):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+class ImageMissingError(EngineRefusedError):
+    """The engine does not have the image."""
 
 
 class Engine:
@@ -120,9 +124,16 @@ class Engine:
             return found
 
     async def create(self, arguments: Mapping[str, Any]) -> str:
-        """Create a container from docker-py's ``create_container`` arguments; return its id."""
+        """Create a container from docker-py's ``create_container`` arguments; return its id.
+
+        Raises ``ImageMissingError`` when the engine does not have the image.
+        """
         async with self.words(f"creating container {arguments.get('name')}"):
-            return str((await self.call("create_container", **arguments))["Id"])
+            try:
+                return str((await self.call("create_container", **arguments))["Id"])
+            except NotFound as error:
+                kind = ImageMissingError if isinstance(error, ImageNotFound) else EngineRefusedError
+                raise kind(str(error.explanation or error), 404) from error
 
     async def start(self, container: str) -> None:
         async with self.words(f"starting container {container}"):

@@ -12,7 +12,7 @@ from dockerspawner import DockerSpawner
 from jupyterhub.utils import maybe_future
 from traitlets import default
 
-from engine.client import EngineRefusedError, EngineUnavailableError
+from engine.client import EngineRefusedError, EngineUnavailableError, ImageMissingError
 from room import names
 from room.admission import Place
 from room.gpus.failures import is_device_error
@@ -31,10 +31,6 @@ from spawner.reconcile import served
 from spawner.refusal import Refusal
 
 T = TypeVar("T")
-
-
-class ImageMissingError(EngineRefusedError):
-    """The engine does not have the image."""
 
 
 class RoomSpawner(Ends, DockerSpawner):
@@ -229,20 +225,8 @@ class RoomSpawner(Ends, DockerSpawner):
         """Do what a create lacked, or raise: to ask for it beforehand costs every start a call."""
         if error.status == 409:
             await self._effect(self._remove_leftover())
-        elif error.status == 404:
-            if await self._lacks_image():  # else somebody has fetched it by now
-                raise ImageMissingError(str(error), error.status) from error
         else:
             raise error
-
-    async def _lacks_image(self) -> bool:
-        """Say whether the host does not have the image, which the engine also says of a network."""
-        try:
-            async with self.services.engine.words(f"looking at image {self.image}"):
-                await self.services.engine.call("inspect_image", self.image)
-        except NotFound:
-            return True
-        return False
 
     async def _fetch_image(self) -> None:
         """Pull the image, if that is allowed: once for all who wait for it."""

@@ -237,14 +237,15 @@ def test_a_server_that_never_listens_is_told_in_time_and_its_last_lines_are_the_
     words = hub.wait_failed("alice")
     # A start with a GPU tries once more; nothing else may take long.
     assert time.monotonic() - began < 2 * 2 + 15
-    assert words.startswith("JupyterLab did not answer within 2 seconds")
+    assert "JupyterLab did not answer within 2 seconds" in words
     room.wait_nothing_left()
     log = hub.log.read_text()
     assert log.count("Server of alice does not answer") == 2
     assert log.count("    the disk of models is missing") == 2
     ended = room.last_end("alice")
     assert ended is not None
-    assert ended.why == words
+    assert ended.why in words
+    assert ended.why
     # Unit and turn are free.
     hub.start_server("bob", {"profile": "well"})
     hub.stop_server("bob")
