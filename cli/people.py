@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,31 +41,6 @@ class Span(click.ParamType):
         if not match or not int(match.group(1)):
             self.fail(f"{value!r} is no length of time: write 30m, 24h, 90d or 2w.", param, ctx)
         return timedelta(**{_SPANS[match.group(2)]: int(match.group(1))})
-
-
-class LastDay(click.ParamType):
-    """A day that still counts, in UTC, as the moment at which it ends; or ``never``."""
-
-    name = "day"
-
-    def convert(
-        self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        from room.changes import NEVER
-
-        if isinstance(value, datetime):
-            return value
-        word = value.strip().lower()
-        if word == "never":
-            return NEVER
-        try:
-            day = datetime.strptime(word, "%Y-%m-%d").replace(tzinfo=timezone.utc)
-            ends = day + timedelta(days=1)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no day: write 2027-02-01, or never.", param, ctx)
-        if ends <= datetime.now(timezone.utc):
-            self.fail(f"{value} is over. Give a day that is still to come.", param, ctx)
-        return ends
 
 
 class RoleName(click.ParamType):
@@ -113,7 +88,28 @@ def opened() -> Iterator[People]:
 
 def actor() -> str:
     """Return who the audit names: who called sudo, if somebody did."""
-    return os.environ.get("SUDO_USER") or getpass.getuser()
+    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+
+
+def moment(text: str | None) -> datetime | None:
+    """Return the end that ``--until`` says, ``NEVER``, or None where nothing is said.
+
+    Days end at midnight in the room's time zone. Raises ``Problem``.
+    """
+    from zoneinfo import ZoneInfo
+
+    from room.changes import NEVER
+    from room.plans import until
+
+    if text is None:
+        return None
+    if text.strip().lower() == "never":
+        return NEVER
+    try:
+        zone = ZoneInfo(context.settings().timezone)
+        return until.parse(text, datetime.now(timezone.utc), zone)
+    except ValueError as error:
+        raise Problem(f"{error}, or never.") from error
 
 
 def address_of(token: Token) -> str:

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from cli.errors import Problem
-from cli.people import LastDay, RoleName, address_of, harmless, opened, private
+from cli.people import RoleName, address_of, harmless, moment, opened, private
 
 if TYPE_CHECKING:
     from room.changes import Change
@@ -29,7 +29,7 @@ _KINDS = ("added", "changed", "unchanged")
 @click.argument("roster", type=click.File("rb"))
 @click.option("--class", "class_name", default="", metavar="CLASS", help="Put everyone into it.")
 @click.option("--role", type=RoleName(), help="For everyone whose line says no role.")
-@click.option("--until", type=LastDay(), help="Last day (UTC) in these classes, or never.")
+@click.option("--until", metavar="TIME", help="An end in these classes: 2027-02-15, 3d, never.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.option("--as-shown", default="", metavar="CODE", help="Only if it is what --dry-run showed.")
 @click.option("--links", "out", type=click.Path(path_type=Path), help="Write login links here.")
@@ -39,7 +39,7 @@ def import_(
     roster: IO[bytes],
     class_name: str,
     role: Role | None,
-    until: datetime | None,
+    until: str | None,
     dry_run: bool,
     as_shown: str,
     out: Path | None,
@@ -55,7 +55,7 @@ def import_(
     """
     if all_links and out is None:
         raise Problem("--all-links needs a file for the links.", "Add --links links.csv.")
-    found = _read(roster.read(), class_name, role, until, encoding)
+    found = _read(roster.read(), class_name, role, moment(until), encoding)
     if dry_run:
         _show(found)
         return

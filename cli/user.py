@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import roster, slips
-from cli.people import LastDay, RoleName, Span, address_of, classes_of, harmless, opened
+from cli.people import RoleName, Span, address_of, classes_of, harmless, moment, opened
 
 if TYPE_CHECKING:
     from room.person import Person
@@ -34,7 +34,7 @@ def user() -> None:
 @click.argument("login")
 @click.option("--class", "classes", multiple=True, metavar="CLASS", help="Put into this class.")
 @click.option("--role", type=RoleName(), help="In these classes: student, assistant, instructor.")
-@click.option("--until", type=LastDay(), help="Last day (UTC), or never; with --class, in these.")
+@click.option("--until", metavar="TIME", help="An end, or never; with --class, in these alone.")
 @click.option("--admin/--no-admin", default=None, help="May do everything in the room, or not.")
 @click.option("--name", default="", help="The name to show.")
 @click.option("--no-link", is_flag=True, help="Make no login link, for who comes in by OAuth.")
@@ -42,7 +42,7 @@ def add(
     login: str,
     classes: Sequence[str],
     role: Role | None,
-    until: datetime | None,
+    until: str | None,
     admin: bool | None,
     name: str,
     no_link: bool,
@@ -54,7 +54,8 @@ def add(
     if role and not classes:
         raise click.UsageError("--role needs the class it is for: add --class ml101.")
     with opened() as people:
-        person = people.add(login, classes, admin=admin, name=name, role=role, until=until)
+        ends = moment(until)
+        person = people.add(login, classes, admin=admin, name=name, role=role, until=ends)
         click.echo(_described(person), err=True)
         if not no_link and not person.links:
             click.echo(address_of(people.link(login)))

@@ -18,6 +18,8 @@ from room.person import Accepted, Refused
 from room.store import Store, migrate
 
 ADDRESS = "https://room.example"
+#: When 31 January is over in Shanghai.
+END = datetime(2999, 1, 31, 16, tzinfo=timezone.utc)
 
 
 @pytest.fixture
@@ -27,7 +29,9 @@ def url(tmp_path, monkeypatch):
     migrate.upgrade(store)
     store.close()
     monkeypatch.setattr(context, "store", lambda: Store(url))
-    monkeypatch.setattr(context, "settings", lambda: SimpleNamespace(address=ADDRESS))
+    monkeypatch.setattr(
+        context, "settings", lambda: SimpleNamespace(address=ADDRESS, timezone="Asia/Shanghai")
+    )
     return url
 
 
@@ -249,14 +253,14 @@ def test_a_dry_run_names_the_lines_that_are_refused_beside_what_the_others_do(
 
 def test_a_last_day_counts_to_its_end(people) -> None:
     room_user("add", "alice", "--until", "2999-01-31")
-    assert people.get("alice").until == datetime(2999, 2, 1, tzinfo=timezone.utc)
+    assert people.get("alice").until == END
     room_user("add", "bob", "--class", "ml101", "--until", "2999-01-31")
     assert people.get("bob").until is None
-    assert people.get("bob").enrolled["ml101"].until == datetime(2999, 2, 1, tzinfo=timezone.utc)
+    assert people.get("bob").enrolled["ml101"].until == END
     room_user("add", "alice", "--until", "never")
     assert people.get("alice").until is None
-    for day, said in (("2020-01-01", "is over"), ("soon", "is no day"), ("9999-12-31", "no day")):
-        assert said in words(room_user("add", "alice", "--until", day, status=2))
+    for day, said in (("2020-01-01", "is over already"), ("soon", "says no time")):
+        assert said in words(room_user("add", "alice", "--until", day, status=FAILED))
 
 
 def test_archiving_says_whom_it_keeps_out_and_restoring_brings_them_back(people) -> None:
