@@ -28,6 +28,7 @@ COMMANDS = {
     "smoke": Lazy("cli.smoke:smoke", "Go a student's whole way through the running room."),
     "gpu": Lazy("cli.gpu:gpu", "Show who has which GPU and who waits; take a GPU out of use."),
     "user": Lazy("cli.user:user", "Add people, and make or revoke their login links."),
+    "class": Lazy("cli.classes:class_", "List the classes; archive one, or bring it back."),
     "plan": Lazy("cli.plan:plan", "Say who may have how much, and see why."),
     "images": Lazy("cli.images:images", "Build and list the images that the room runs."),
     "config": Lazy("cli.config:config", "Show and check the settings of room.yaml."),

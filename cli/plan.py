@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ import click
 
 from cli import context
 from cli.errors import Problem, from_os_error
+from cli.people import actor
 
 if TYPE_CHECKING:
     from room.people import People
@@ -199,9 +198,7 @@ def _opened() -> Iterator[_Here]:
     store = context.store()
     profiles = tuple(str(each["slug"]) for each in settings.profile_list(has_gpus=True))
     try:
-        yield _Here(
-            open_plans(store, settings), People(store), Actor(_whoami(), "command"), profiles
-        )
+        yield _Here(open_plans(store, settings), People(store), Actor(actor(), "command"), profiles)
     except OSError as error:
         raise from_os_error(error) from error
     except (ValueError, LookupError) as error:
@@ -217,11 +214,6 @@ def _sentence(text: str) -> str:
     return (text if named else f"{text[:1].upper()}{text[1:]}") + (
         "" if text.endswith((".", "?", "=…")) else "."
     )
-
-
-def _whoami() -> str:
-    """Return who asks: also behind sudo."""
-    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
 
 
 def _subject(text: str) -> Subject:
@@ -258,14 +250,16 @@ def _effective(here: _Here, whose: Subject) -> Iterator[tuple[str, str, str]]:
 
 
 def _classes(here: _Here, whose: Subject) -> tuple[str, ...]:
+    from room import access
+
     person = here.people.find(whose.name)
-    return () if person is None else person.groups
+    return () if person is None else access.groups(person, here.people.clock())
 
 
 def _note_unknown(here: _Here, subjects: Iterable[Subject]) -> None:
     """Say that a name is nobody's yet: a slip would otherwise be found out by nobody."""
-    known = {person.login: person.groups for person in here.people.all()}
-    classes = {name for groups in known.values() for name in groups}
+    known = {person.login: person.memberships for person in here.people.all()}
+    classes = {each.class_name for memberships in known.values() for each in memberships}
     for each in sorted(set(subjects)):
         if each.kind == "user" and each.name not in known:
             click.echo(f"Note: {each.name} is not in this room yet; it holds once they are.")

@@ -4,44 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
-from cli import context
-from cli.errors import Problem, from_os_error
+from cli import roster, slips
+from cli.people import RoleName, Span, address_of, classes_of, harmless, moment, opened
 
 if TYPE_CHECKING:
-    from room.people import People
-    from room.person import Imported, Person
-    from room.roster import Entry
-    from room.tokens import Token
-
-#: A cell that begins with one of these is a formula to a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_SPANS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-class Span(click.ParamType):
-    """A length of time: 30m, 24h, 90d, 2w."""
-
-    name = "time"
-
-    def convert(
-        self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        match = re.fullmatch(r"(\d{1,4})([mhdw])", value.strip().lower())
-        if not match or not int(match.group(1)):
-            self.fail(f"{value!r} is no length of time: write 30m, 24h, 90d or 2w.", param, ctx)
-        return timedelta(**{_SPANS[match.group(2)]: int(match.group(1))})
+    from room.person import Person
+    from room.roles import Role
 
 
 @click.group()
@@ -50,6 +24,7 @@ def user() -> None:
 
     \b
     room user add alice --class ml101      let alice in and print the link to send
+    room user role bob ml101 instructor    let bob help in ml101, and only there
     room user import roster.csv --links links.csv
     room user revoke alice                 keep alice out from now on
     """
@@ -58,57 +33,48 @@ def user() -> None:
 @user.command()
 @click.argument("login")
 @click.option("--class", "classes", multiple=True, metavar="CLASS", help="Put into this class.")
+@click.option("--role", type=RoleName(), help="In these classes: student, assistant, instructor.")
+@click.option("--until", metavar="TIME", help="An end, or never; with --class, in these alone.")
 @click.option("--admin/--no-admin", default=None, help="May do everything in the room, or not.")
 @click.option("--name", default="", help="The name to show.")
 @click.option("--no-link", is_flag=True, help="Make no login link, for who comes in by OAuth.")
-def add(login: str, classes: Sequence[str], admin: bool | None, name: str, no_link: bool) -> None:
+def add(
+    login: str,
+    classes: Sequence[str],
+    role: Role | None,
+    until: str | None,
+    admin: bool | None,
+    name: str,
+    no_link: bool,
+) -> None:
     """Let LOGIN in, and print the login link to send.
 
     Somebody who is in already keeps link and classes; a revoked person is back.
     """
-    with _people() as people:
-        person = people.add(login, classes, admin=admin, name=name)
+    if role and not classes:
+        raise click.UsageError("--role needs the class it is for: add --class ml101.")
+    with opened() as people:
+        ends = moment(until)
+        person = people.add(login, classes, admin=admin, name=name, role=role, until=ends)
         click.echo(_described(person), err=True)
         if not no_link and not person.links:
-            _print_link(people.link(login))
+            click.echo(address_of(people.link(login)))
         elif person.links:
             click.echo(f"The link stays. For a new one: room user link {person.login}", err=True)
 
 
-@user.command("import")
-@click.argument("roster", type=click.File("rb"))
-@click.option("--class", "class_name", default="", metavar="CLASS", help="Put everyone into it.")
-@click.option("--links", "out", type=click.Path(path_type=Path), help="Write login links here.")
-@click.option("--all-links", is_flag=True, help="New links for who has one too; old ones go on.")
-@click.option("--encoding", default="", help="How the file is encoded, if it is not UTF-8.")
-def import_(
-    roster: IO[bytes], class_name: str, out: Path | None, all_links: bool, encoding: str
-) -> None:
-    """Let everyone in the CSV file ROSTER in, or, if a line is wrong, nobody.
+@user.command()
+@click.argument("login")
+@click.argument("class_name", metavar="CLASS")
+@click.argument("role", type=RoleName())
+def role(login: str, class_name: str, role: Role) -> None:
+    """Make LOGIN a student, assistant or instructor of CLASS, from the next click on.
 
-    Columns: login, class, name, under a header in any order, or in this order.
-    Several classes go into one cell, with blanks between them. Importing a file
-    again changes nothing; people who are no longer in it stay.
+    An assistant sees the class, opens its students' servers and stops servers; an
+    instructor starts them, too. Neither sees anything of other classes.
     """
-    from room.roster import parse
-    from room.sheet import SheetError
-
-    if all_links and out is None:
-        raise Problem("--all-links needs a file for the links.", "Add --links links.csv.")
-    try:
-        entries = parse(roster.read(), encoding=encoding, default_class=class_name)
-    except SheetError as error:
-        raise Problem(
-            "The roster was not imported; nothing was changed:\n"
-            + "\n".join(f"  {problem}" for problem in error.problems),
-            "Correct the lines and import the file again.",
-        ) from error
-    except ValueError as error:
-        raise Problem(f"{error}.") from error
-    with _people() as people, _links_file(out) as deliver:
-        wanted = "none" if out is None else "all" if all_links else "missing"
-        done = people.import_roster(entries, links=wanted, deliver=deliver)
-    _report(done, out)
+    with opened() as people:
+        click.echo(_described(people.set_role(login, class_name, role)))
 
 
 @user.command()
@@ -118,8 +84,8 @@ def import_(
 @click.option("--keep", is_flag=True, help="Let the links made before go on working.")
 def link(login: str, once: bool, expires: timedelta | None, keep: bool) -> None:
     """Print a new login link for LOGIN. The link made before stops working."""
-    with _people() as people:
-        _print_link(people.link(login, once=once, life=expires, keep=keep))
+    with opened() as people:
+        click.echo(address_of(people.link(login, once=once, life=expires, keep=keep)))
 
 
 @user.command()
@@ -129,7 +95,7 @@ def revoke(login: str) -> None:
 
     Their home and a server that runs are left as they are.
     """
-    with _people() as people:
+    with opened() as people:
         person = people.revoke(login)
     click.echo(f"{person.login} is out. To let them back in: room user add {person.login}")
 
@@ -141,7 +107,7 @@ def revoke(login: str) -> None:
 @click.confirmation_option("--yes", prompt="Remove? The home directory stays")
 def remove(login: str, classes: Sequence[str], account: bool) -> None:
     """Remove LOGIN from the room, or only from a class. The home directory stays."""
-    with _people() as people:
+    with opened() as people:
         if account:
             people.forget_account(login)
         if classes:
@@ -157,7 +123,7 @@ def remove(login: str, classes: Sequence[str], account: bool) -> None:
 @click.option("--csv", "as_csv", is_flag=True, help="As CSV, for a spreadsheet or a script.")
 def list_(class_name: str, as_csv: bool) -> None:
     """List the people of the room."""
-    with _people() as people:
+    with opened() as people:
         found = people.all(class_name.strip().lower())
     if as_csv:
         _print_csv(found)
@@ -168,106 +134,31 @@ def list_(class_name: str, as_csv: bool) -> None:
         click.echo(f"There is nobody {where} yet. Let someone in: room user add alice")
 
 
-@contextmanager
-def _people() -> Iterator[People]:
-    """Give the room's people, and say what goes wrong with them in words."""
-    from room.people import People
-    from room.person import NoSuchPersonError, RevokedError
-
-    store = context.store()
-    try:
-        yield People(store)
-    except NoSuchPersonError as error:
-        raise Problem(str(error), f"Let them in: room user add {error.login}") from error
-    except RevokedError as error:
-        raise Problem(str(error), f"Let them back in: room user add {error.login}") from error
-    except OSError as error:
-        raise from_os_error(error) from error
-    except ValueError as error:
-        raise Problem(f"{error}.") from error
-    finally:
-        store.close()
-
-
-def _print_link(token: Token) -> None:
-    from room.tokens import link as login_link
-
-    click.echo(login_link(context.settings().address, token))
-
-
 def _described(person: Person) -> str:
-    classes = f", in {', '.join(person.classes)}" if person.classes else ""
-    return f"{person.login} is in the room{classes}{' (admin)' if person.admin else ''}."
+    from room import access
 
-
-@contextmanager
-def _links_file(out: Path | None) -> Iterator[Callable[[Sequence[tuple[Entry, Token]]], None]]:
-    """Give what writes the links; the file goes again when the import does not come about."""
-    written: list[Path] = []
-
-    def deliver(made: Sequence[tuple[Entry, Token]]) -> None:
-        if out is not None:
-            handle = _create(out)
-            written.append(out)
-            _write_links(handle, made)
-
-    try:
-        yield deliver
-    except BaseException:
-        for path in written:
-            path.unlink(missing_ok=True)
-        raise
-
-
-def _create(out: Path) -> int:
-    """Open a new file that only its owner can read; an existing one is left alone."""
-    try:
-        return os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise Problem(
-            f"The file {out} exists; nothing was imported.", "Name another file for the links."
-        ) from error
-
-
-def _write_links(handle: int, made: Sequence[tuple[Entry, Token]]) -> None:
-    from room.tokens import link as login_link
-
-    address = context.settings().address
-    # With a byte order mark spreadsheets read names in any script as what they are.
-    with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["login", "name", "class", "link"])
-        for entry, token in made:
-            cells = [entry.login, entry.name, " ".join(entry.classes)]
-            writer.writerow([*map(_harmless, cells), login_link(address, token)])
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
-def _report(done: Imported, out: Path | None) -> None:
-    click.echo(
-        f"{len(done.added)} added, {len(done.updated)} changed, {len(done.unchanged)} as they were."
-    )
-    if done.still_revoked:
-        click.echo(
-            f"Revoked before, and still out: {', '.join(done.still_revoked)}. "
-            "To let one back in: room user add LOGIN"
+    now = datetime.now(timezone.utc)
+    names = classes_of(person, now)
+    classes = f", in {', '.join(names)}" if names else ""
+    if access.closed(person, now):
+        return (
+            f"{person.login} is known, but their time is over. To give them more: "
+            f"room user add {person.login} --until never, with --class for a class."
         )
-    if out is not None:
-        click.echo(f"{len(done.links)} login links are in {out}. Send each to its person alone.")
+    until = f", until {person.until:%Y-%m-%d %H:%M} UTC" if person.until else ""
+    return f"{person.login} is in the room{classes}{until}{' (admin)' if person.admin else ''}."
 
 
 def _print_csv(found: Sequence[Person]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["login", "name", "class", "admin", "links", "last_login", "revoked"])
+    now = datetime.now(timezone.utc)
     for person in found:
         dates = [person.last_login_at, person.revoked_at]
         writer.writerow(
             [
-                *map(_harmless, [person.login, person.name, " ".join(person.groups)]),
+                *map(harmless, [person.login, person.name, " ".join(classes_of(person, now))]),
                 "yes" if person.admin else "no",
                 person.links,
                 *(f"{when:%Y-%m-%dT%H:%M:%SZ}" if when else "" for when in dates),
@@ -276,20 +167,26 @@ def _print_csv(found: Sequence[Person]) -> None:
     click.echo(text.getvalue(), nl=False)
 
 
+#: In the place of how many links work, when none does.
+_STATES = {"": "", "revoked": "revoked", "expired": "over", "classes-over": "class over"}
+
+
 def _print_table(found: Sequence[Person]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from room import access
+
     table = Table("Login", "Name", "Classes", "Link", "Last login", box=None, pad_edge=False)
     now = datetime.now(timezone.utc)
     for person in found:
-        state = "revoked" if person.revoked_at else f"{person.links}" if person.links else "none"
+        state = _STATES[access.closed(person, now)] or str(person.links or "none")
         table.add_row(
             Text(person.login + (" (admin)" if person.admin else "")),
             Text(person.name),
-            Text(", ".join(person.groups)),
-            Text(state, style="red" if person.revoked_at else ""),
+            Text(", ".join(classes_of(person, now))),
+            Text(state, style="red" if access.closed(person, now) else ""),
             Text(_ago(person.last_login_at, now)),
         )
     Console().print(table)
@@ -302,3 +199,7 @@ def _ago(when: datetime | None, now: datetime) -> str:
     if minutes < 60:
         return f"{max(minutes, 0)} min ago"
     return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{when:%Y-%m-%d}"
+
+
+user.add_command(roster.import_)
+user.add_command(slips.slips)

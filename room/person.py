@@ -4,33 +4,61 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING, Literal
 
-from room.roster import Entry
 from room.tokens import Token
+
+if TYPE_CHECKING:
+    from room.changes import Change
+    from room.roles import Role
+    from room.roster import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """That somebody is, or was, in a class: by the admin's word, or by the provider's claim.
+
+    ``until`` is the moment it ends (aware, UTC), ``archived_at`` when its class was archived.
+    What that means now is in ``room.access``.
+    """
+
+    class_name: str
+    role: Role = "student"
+    source: Literal["roster", "provider"] = "roster"
+    until: datetime | None = None
+    archived_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Someone who was let in. ``links`` counts the tokens that can still be used.
+    """Someone who was let in, until ``until`` if that is set.
 
-    ``classes`` are the admin's word, ``claimed`` the provider's at the last login by OAuth.
+    ``links`` counts the tokens that can still be used.
     """
 
     login: str
     name: str = ""
     admin: bool = False
-    classes: tuple[str, ...] = ()
-    claimed: tuple[str, ...] = ()
+    memberships: tuple[Membership, ...] = ()
     added_at: datetime | None = None
     revoked_at: datetime | None = None
+    until: datetime | None = None
     last_login_at: datetime | None = None
     oauth_subject: str | None = None
     links: int = 0
 
     @property
-    def groups(self) -> tuple[str, ...]:
-        """The groups that the hub gives them: both words together."""
-        return tuple(sorted({*self.classes, *self.claimed}))
+    def enrolled(self) -> dict[str, Membership]:
+        """The classes that the admin put them into, over or not."""
+        return {each.class_name: each for each in self.memberships if each.source == "roster"}
+
+
+@dataclass(frozen=True, slots=True)
+class Everyone:
+    """All people as of one revision: a number that every change of who is in raises."""
+
+    revision: int
+    people: tuple[Person, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +74,7 @@ class Accepted:
 class Refused:
     """A wrong token: ``reason`` for logs and tests, ``login`` when the id is somebody's.
 
-    reason: unreadable | unknown | other-login | used | expired | revoked
+    reason: unreadable | unknown | other-login | used | expired | revoked | over
     """
 
     reason: str
@@ -55,13 +83,18 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did. Revoked people stay out until they are added by name."""
+    """What an import did, a change for each entry, and the links it made.
 
-    added: tuple[str, ...]
-    updated: tuple[str, ...]
-    unchanged: tuple[str, ...]
+    Revoked people stay out until they are added by name.
+    """
+
+    changes: tuple[Change, ...]
     still_revoked: tuple[str, ...]
     links: tuple[tuple[Entry, Token], ...] = ()
+
+    def of(self, kind: str) -> tuple[str, ...]:
+        """Return the logins that were ``added``, ``changed``, or left ``unchanged``."""
+        return tuple(change.login for change in self.changes if change.kind == kind)
 
 
 class NoSuchPersonError(LookupError):
@@ -78,6 +111,41 @@ class RevokedError(PermissionError):
     def __init__(self, login: str, when: datetime) -> None:
         super().__init__(f"{login} was revoked on {when:%Y-%m-%d %H:%M} UTC.")
         self.login = login
+
+
+class AccessOverError(PermissionError):
+    """Somebody whose time, or whose every class, is over was to come in."""
+
+    def __init__(self, login: str) -> None:
+        super().__init__(f"The access of {login} is over.")
+        self.login = login
+
+
+class NotInClassError(LookupError):
+    """Somebody was to get a role in a class that they are not in."""
+
+    def __init__(self, login: str, class_name: str) -> None:
+        super().__init__(f"{login} is not in the class {class_name}.")
+        self.login, self.class_name = login, class_name
+
+
+class NoSuchClassError(LookupError):
+    """Nobody is, or was, in a class of this name."""
+
+    def __init__(self, class_name: str) -> None:
+        super().__init__(f"There is no class {class_name!r} in this room.")
+
+
+class ArchivedError(ValueError):
+    """Somebody was to come into a class that is archived."""
+
+    def __init__(self, class_name: str, when: datetime) -> None:
+        super().__init__(f"The class {class_name} was archived on {when:%Y-%m-%d %H:%M} UTC.")
+        self.class_name = class_name
+
+
+class ChangedMeanwhileError(RuntimeError):
+    """A roster would do something else than what its preview showed."""
 
 
 class SubjectTakenError(PermissionError):

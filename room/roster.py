@@ -1,7 +1,7 @@
 """A roster (CSV) → people to let in, or every problem in it with its line. Pure.
 
-Columns are login, class and name, in any order under a header, or in this
-order without one.
+Columns are login, class, name and role, in any order under a header, or in this
+order without one. A class may bring its own role: ``ml101:instructor``.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from room import sheet
 from room.names import normalize_login
+from room.roles import Role, normalize_role
 from room.sheet import LineProblem, SheetError
 
 MAX_NAME = 255
@@ -26,17 +28,32 @@ _HEADERS = {
     "login": ("login", "user", "username", "user name", "account", "用户名", "账号", "登录名"),
     "class": ("class", "classes", "course", "group", "班级", "课程"),
     "name": ("name", "full name", "display name", "姓名", "名字"),
+    "role": ("role", "角色"),
 }
 _COLUMNS = {alias: column for column, aliases in _HEADERS.items() for alias in aliases}
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a roster: a login as the hub keeps it, its classes, a name to show."""
+    """One line of a roster: a login as the hub keeps it, its classes, a name to show.
+
+    ``roles`` names the classes whose role is said, with the role; in the others it stays what
+    it is. ``until`` is the last moment of these memberships, or of who is put into no class.
+    """
 
     login: str
     classes: tuple[str, ...] = ()
     name: str = ""
+    roles: tuple[tuple[str, Role], ...] = ()
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """What a file says: its entries, and what is wrong in its other lines."""
+
+    entries: tuple[Entry, ...]
+    problems: tuple[LineProblem, ...] = ()
 
 
 def normalize_class(text: str) -> str:
@@ -52,20 +69,62 @@ def normalize_class(text: str) -> str:
     return name
 
 
-def parse(data: bytes, *, encoding: str = "", default_class: str = "") -> tuple[Entry, ...]:
+def parse(
+    data: bytes,
+    *,
+    encoding: str = "",
+    default_class: str = "",
+    default_role: Role | None = None,
+    until: datetime | None = None,
+) -> tuple[Entry, ...]:
     """Return the roster's entries. Raises ``SheetError`` naming every line that is wrong.
 
-    ``default_class`` is given to everyone beside the classes of their line.
+    The arguments are those of ``read``.
+    """
+    found = read(
+        data,
+        encoding=encoding,
+        default_class=default_class,
+        default_role=default_role,
+        until=until,
+    )
+    if found.problems:
+        raise SheetError(found.problems)
+    return found.entries
+
+
+def read(
+    data: bytes,
+    *,
+    encoding: str = "",
+    default_class: str = "",
+    default_role: Role | None = None,
+    until: datetime | None = None,
+) -> Roster:
+    """Return the entries of a roster's good lines, and the problems of the others.
+
+    ``default_class`` is given to everyone beside the classes of their line, ``default_role`` where
+    a line says none, ``until`` to everyone. Raises ``SheetError`` where there are no lines to read.
     """
     rows = sheet.rows(data, encoding)
     if not rows:
         raise SheetError([LineProblem(0, "The roster is empty: it needs a login a line.")])
     columns = _columns(rows[0][1])
     if columns is None:
-        columns = {"login": 0, "class": 1, "name": 2}
+        columns = {"login": 0, "class": 1, "name": 2, "role": 3}
     else:
         rows = rows[1:]
-    return _entries(rows, columns, normalize_class(default_class) if default_class else "")
+    defaults = _Defaults(
+        normalize_class(default_class) if default_class else "", default_role, until
+    )
+    return _entries(rows, columns, defaults)
+
+
+@dataclass(frozen=True, slots=True)
+class _Defaults:
+    class_name: str = ""
+    role: Role | None = None
+    until: datetime | None = None
 
 
 def _columns(header: Sequence[str]) -> dict[str, int] | None:
@@ -77,15 +136,15 @@ def _columns(header: Sequence[str]) -> dict[str, int] | None:
 
 
 def _entries(
-    rows: Sequence[tuple[int, list[str]]], columns: Mapping[str, int], default_class: str
-) -> tuple[Entry, ...]:
+    rows: Sequence[tuple[int, list[str]]], columns: Mapping[str, int], defaults: _Defaults
+) -> Roster:
     entries: list[Entry] = []
     problems: list[LineProblem] = []
     seen: dict[str, tuple[int, str]] = {}
     for line, cells in rows:
         written = _cell(cells, columns, "login")
         try:
-            entry = _entry(cells, columns, default_class)
+            entry = _entry(cells, columns, defaults)
         except ValueError as error:
             problems.append(LineProblem(line, str(error)))
             continue
@@ -94,11 +153,9 @@ def _entries(
             continue
         seen[entry.login] = (line, written)
         entries.append(entry)
-    if problems:
-        raise SheetError(problems)
-    if not entries:
+    if not entries and not problems:
         raise SheetError([LineProblem(0, "The roster has a header and nobody under it.")])
-    return tuple(entries)
+    return Roster(tuple(entries), tuple(problems))
 
 
 def _duplicate(written: str, line: int, earlier: str) -> str:
@@ -110,18 +167,33 @@ def _duplicate(written: str, line: int, earlier: str) -> str:
     )
 
 
-def _entry(cells: Sequence[str], columns: Mapping[str, int], default_class: str) -> Entry:
+def _entry(cells: Sequence[str], columns: Mapping[str, int], defaults: _Defaults) -> Entry:
     login = _cell(cells, columns, "login")
     if not login:
         raise ValueError("there is no login in this line.")
     name = _cell(cells, columns, "name")
     if len(name) > MAX_NAME or not name.isprintable():
         raise ValueError(f"{_shown(name)} is no name: at most {MAX_NAME} printable characters.")
+    said = _cell(cells, columns, "role")
+    usual = normalize_role(said) if said else defaults.role
     words = re.split(r"[\s|;,]+", _cell(cells, columns, "class"))
-    classes = dict.fromkeys(normalize_class(word) for word in words if word)
-    if default_class:
-        classes[default_class] = None
-    return Entry(normalize_login(login), tuple(classes), name)
+    classes: dict[str, Role | None] = {}
+    for word in filter(None, words):
+        class_name, role = _class_and_role(word, usual)
+        if classes.get(class_name) not in (None, role):
+            raise ValueError(f"{login} has two roles in {class_name}: one class, one role.")
+        classes[class_name] = role or classes.get(class_name)
+    if defaults.class_name:
+        classes.setdefault(defaults.class_name, usual)
+    if usual and not classes:
+        raise ValueError(f"{login} has the role {usual} and no class to have it in.")
+    roles = tuple((name, role) for name, role in classes.items() if role)
+    return Entry(normalize_login(login), tuple(classes), name, roles, defaults.until)
+
+
+def _class_and_role(word: str, usual: Role | None) -> tuple[str, Role | None]:
+    name, colon, role = word.partition(":")
+    return normalize_class(name), normalize_role(role) if colon else usual
 
 
 def _cell(cells: Sequence[str], columns: Mapping[str, int], column: str) -> str:

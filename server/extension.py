@@ -1,4 +1,4 @@
-"""The lease at this server's own address, for the page that is open in the browser."""
+"""What this server has beside JupyterLab: its lease's address, and an eye on its visitors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 from tornado.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest
 
-from server import lease
+from server import lease, visitors
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -26,6 +26,7 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 def _load_jupyter_server_extension(app: ServerApp) -> None:
     environment = os.environ
+    visitors.watch(app.identity_provider.hub_auth, environment.get("JUPYTERHUB_USER", ""))
     known = lease.Lease(
         lease.address(environment.get("JUPYTERHUB_API_URL", "")),
         environment.get("JUPYTERHUB_API_TOKEN", ""),

@@ -11,7 +11,8 @@ from jupyterhub.app import JupyterHub
 from sqlalchemy import event
 from traitlets import Unicode, default
 
-from spawner import keeper
+from room.people import People
+from spawner import closing, keeper
 from spawner.reconcile import served
 from spawner.seatwatch import SeatWatch
 from spawner.services import Services
@@ -76,6 +77,7 @@ class RoomHub(JupyterHub):
         self._keeping = [
             asyncio.ensure_future(keeper.resume(services, start)),
             asyncio.ensure_future(keeper.end_servers(services)),
+            asyncio.ensure_future(closing.close_servers(services, People(services.store))),
         ]
         if services.use is not None:
             watch = SeatWatch(services, services.use, self._spawner().seat_times())

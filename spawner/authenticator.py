@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyterhub.auth import Authenticator
+from jupyterhub.scopes import define_custom_scopes
 from tornado import web
 from traitlets import Instance, List, Unicode, default
 
-from room import limiter
+from room import access, limiter
 from room.limiter import Limiter, Network, client_address, network_key
 from room.names import LOGIN
 from room.people import People
 from room.person import Accepted, Refused
 from room.store import Store
 from spawner import admin, login, pages
+from spawner.class_roles import CUSTOM_SCOPES
+from spawner.membership import Membership
 
 #: For how long the addresses of our proxies are taken as known, in seconds.
 PROXIES_KNOWN = 30.0
@@ -70,6 +73,7 @@ class TokenLogin(Authenticator):
     by_address = Instance(Limiter)
     by_name = Instance(Limiter)
     people = Instance(People)
+    membership = Instance(Membership)
 
     @default("by_address")
     def _default_by_address(self) -> Limiter:
@@ -82,6 +86,10 @@ class TokenLogin(Authenticator):
     @default("people")
     def _default_people(self) -> People:
         return People(Store(self.store_url))
+
+    @default("membership")
+    def _default_membership(self) -> Membership:
+        return Membership(self.people, self.log)
 
     # Groups are ours to set: the roster's and the provider's, at each login and each change.
     @default("manage_groups")
@@ -113,6 +121,8 @@ class TokenLogin(Authenticator):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        # Before the hub loads its roles, of which some may have them already.
+        define_custom_scopes(CUSTOM_SCOPES)
         self._proxies: tuple[float, tuple[Network, ...]] = (float("-inf"), ())
         self._unlogged = 0
         self._told_at = float("-inf")
@@ -192,22 +202,38 @@ class TokenLogin(Authenticator):
         accepted = model.pop("accepted", None)
         if accepted is None:
             await self.enter(model)
-        person = await self.people.store.run(self.people.get, model["name"])
-        return {**model, "groups": list(person.groups), "admin": person.admin}
+        person = await self.membership.find(handler.db, model["name"])
+        if person is None:
+            raise web.HTTPError(403)
+        groups = access.groups(person, self.people.clock())
+        return {**model, "groups": list(groups), "admin": person.admin}
+
+    async def add_user(self, user: Any) -> None:
+        """Give somebody whom the hub sees for the first time their groups and roles."""
+        added: Any = super().add_user(user)
+        if asyncio.iscoroutine(added):
+            await added
+        self.membership.carry_out(user.db)
 
     async def enter(self, model: dict[str, Any]) -> None:
         """Note a login that came without a token; refuse it by raising ``LoginRefused``."""
         raise web.HTTPError(403)
 
     async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> Any:
-        """Return what has changed about somebody; False, and they are out, when revoked."""
-        person = await self.people.store.run(self.people.find, user.name)
-        if person is None or person.revoked_at is not None:
+        """Return what has changed about somebody; False, and they are out, when they may not in.
+
+        Groups and roles are the hub's own by then, of everybody: see ``Membership``.
+        """
+        person = await self.membership.find(user.db, user.name)
+        now = self.people.clock()
+        if person is None or access.closed(person, now):
             return False
-        same = {group.name for group in user.groups} == set(person.groups)
-        if same and user.admin == person.admin:
+        if self.membership.differs(user.name, (group.name for group in user.groups)):
+            self.membership.carry_out(user.db)
+        if user.admin == person.admin:
             return True
-        return {"name": user.name, "admin": person.admin, "groups": list(person.groups)}
+        groups = access.groups(person, now)
+        return {"name": user.name, "admin": person.admin, "groups": list(groups)}
 
 
 class TokenAuthenticator(TokenLogin):

@@ -328,6 +328,11 @@ class Leasing(Planned):
         over = stages.lease_over if end.rule == "lease" else stages.session_over
         await self._end(over(end.lasted))
 
+    async def end_access(self) -> None:
+        """Stop the server because its owner's time in the room, or class, is over."""
+        self.log.info("The access of %s is over: stopping the server", self.owner.user)
+        await self._end(stages.access_over())
+
     async def end_for_admin(self) -> bool:
         """Stop the server because an admin takes its GPUs back. False when none runs."""
         return await self._end(stages.taken_back())

@@ -16,7 +16,7 @@ from tornado.httpclient import HTTPClientError
 from traitlets import Bool, Set, Unicode, default
 
 from room.oauth_rules import is_public, may_take
-from room.person import RevokedError, SubjectTakenError
+from room.person import AccessOverError, RevokedError, SubjectTakenError
 from room.settings import OAuth, Settings
 from spawner.authenticator import TokenAuthenticator, TokenLogin
 from spawner.login import LoginRefused
@@ -139,6 +139,8 @@ class ProviderLogin(TokenLogin):
             )
         except RevokedError:
             raise LoginRefused("revoked") from None
+        except AccessOverError:
+            raise LoginRefused("over") from None
         except SubjectTakenError as error:
             self.log.warning("%s", error)
             raise LoginRefused("taken") from None

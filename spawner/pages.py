@@ -128,6 +128,7 @@ class Tools(Extension):
             server_name=_server_name,
             failure=_failure,
             bases=_bases,
+            kept_from=_kept_from,
         )
         environment.filters.update(words=_words, size=stages.size, number=number, rough=rough)
 
@@ -149,6 +150,27 @@ def _viewer(context: Any) -> str:
     """Return who looks at the page. A template's ``user`` is whose server it is about."""
     user = getattr(i18n.handler_of(context), "current_user", None)
     return str(user.name) if user else ""
+
+
+@pass_context
+def _kept_from(context: Any) -> str:
+    """Return the style classes for what the reader of the page of people may not do."""
+    return " ".join(kept_from(getattr(i18n.handler_of(context), "parsed_scopes", None) or {}))
+
+
+def kept_from(scopes: Mapping[str, Any]) -> list[str]:
+    """Say what somebody with these parsed scopes may not do on the page of people. Pure."""
+    start = scopes.get("start:servers", {})
+    others = not isinstance(start, Mapping) or "group" in start
+    return [
+        name
+        for name, may in (
+            ("no-hub", "shutdown" in scopes),
+            ("no-people", "admin:users" in scopes),
+            ("no-start", others),
+        )
+        if not may
+    ]
 
 
 @pass_context

@@ -180,6 +180,12 @@ def session_over(seconds: float) -> Reject:
     )
 
 
+def access_over() -> Reject:
+    return Reject(
+        "access-over", "Your time in this room, or your class, is over. Your files are kept."
+    )
+
+
 def taken_back() -> Reject:
     return Reject(
         "lease-taken-back",

@@ -110,6 +110,8 @@ SENTENCES = (
     N_("The time for its GPU was over after %(time)s."),
     N_("It had run for %(time)s, as long as it may."),
     N_("An admin needed its GPU."),
+    N_("Your time in this room, or your class, is over."),
+    N_("Your files are kept."),
     N_("This is for the room's admins."),
     N_("Your files are in your home; start again to go on."),
     # room/gpus/labels.py: a seat

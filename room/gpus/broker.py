@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, select, update
 
+from room.audit import note
 from room.gpus import ledger, marks
 from room.gpus.events import (
     NEVER,
@@ -111,7 +112,7 @@ class Broker:
     def note(self, actor: str, action: str, subject: str, detail: str) -> None:
         """Write down for good who did what to whom."""
         with self._store.decide() as connection:
-            marks.note(connection, actor, action, subject, detail, moment(self._now()))
+            note(connection, actor, action, subject, detail, moment(self._now()))
 
     def failed_on(self, units: Sequence[str], why: str) -> tuple[str, ...]:
         """Note a start that ended with a device error; return the units that it quarantines."""

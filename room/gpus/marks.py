@@ -8,8 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
+from room.audit import note
 from room.models import GPUUnit
-from room.store.tables import audit, unit_marks
+from room.store.tables import unit_marks
 
 #: Starts that may end with a device error on a unit before it is taken out of use.
 FAILURES = 2
@@ -53,15 +54,6 @@ def put(connection: Connection, unit: str, mark: str, why: str, actor: str, at: 
     ).rowcount:
         connection.execute(insert(unit_marks).values(unit=unit, **values))
     note(connection, actor, f"gpu-{mark or 'back'}", unit, why, at)
-
-
-def note(
-    connection: Connection, actor: str, action: str, subject: str, detail: str, at: datetime
-) -> None:
-    """Write down for good who did what to whom."""
-    connection.execute(
-        insert(audit).values(at=at, actor=actor, action=action, subject=subject, detail=detail)
-    )
 
 
 def count_failure(

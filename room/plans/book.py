@@ -15,13 +15,13 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, delete, insert, select, update
 
+from room import access, people_rows
 from room.plans import authority, budget, combine, rows
 from room.plans.authority import Actor
 from room.plans.budget import Budget
 from room.plans.keys import KEYS, Key
 from room.plans.model import ROOM, Effective, EffectivePlan, Grant, Limit, Setting, Subject
 from room.plans.rows import Entry
-from room.store.people_tables import people_classes
 from room.store.plan_tables import plan_grants, plan_limits
 from room.store.store import Store
 from room.store.tables import audit
@@ -173,7 +173,7 @@ class Plans:
         if expected is not None and (subject, key.name) in expected:
             _check_seen(subject, key, row.value if row else None, expected[subject, key.name])
         current = self._written(subject, key) if row is None else rows.to_limit(row)
-        authority.may_set(actor, subject, key, current, _classes(connection, subject))
+        authority.may_set(actor, subject, key, current, _classes(connection, subject, self.clock()))
         old = None if row is None else rows.state(row.value, row.until, row.behalf)
         new = (
             None
@@ -240,7 +240,7 @@ class Plans:
                     subject,
                     key,
                     hours,
-                    _classes(connection, subject),
+                    _classes(connection, subject, self.clock()),
                     pot,
                     self._given(connection, actor.behalf, pot),
                     budget.window(pot, now, self.zone)[1],
@@ -299,7 +299,11 @@ class Plans:
                 )
             current = self._written(entry.subject, key) if found is None else rows.to_limit(found)
             authority.may_set(
-                actor, entry.subject, key, current, _classes(connection, entry.subject)
+                actor,
+                entry.subject,
+                key,
+                current,
+                _classes(connection, entry.subject, self.clock()),
             )
             self._write(connection, entry.subject, key, entry.old, actor)
             return self._note(
@@ -376,11 +380,12 @@ def _number(made: CursorResult[Any]) -> int:
     return int(key[0])
 
 
-def _classes(connection: Connection, subject: Subject) -> Collection[str]:
+def _classes(connection: Connection, subject: Subject, now: datetime) -> Collection[str]:
+    """Return the classes that somebody is in by now: an instructor's word ends with the class."""
     if subject.kind != "user":
         return ()
-    mine = select(people_classes.c.class_name).where(people_classes.c.login == subject.name)
-    return set(connection.execute(mine).scalars())
+    people = people_rows.read(connection, now, subject.name)
+    return {name for person in people for name in access.groups(person, now)}
 
 
 def _said(state: Mapping[str, Any] | None) -> str:

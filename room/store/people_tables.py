@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, String, Table
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, String, Table
 
 from room.store.metadata import UTCDateTime, metadata
 
@@ -18,6 +18,8 @@ people = Table(
     Column("last_login_at", UTCDateTime, nullable=True),
     #: The provider's immutable name for who first came in by OAuth under this login.
     Column("oauth_subject", String(255), nullable=True),
+    #: From then on nothing lets them in any more.
+    Column("until", UTCDateTime, nullable=True),
 )
 
 #: A class is a JupyterHub group of the same name. ``source`` is ``roster`` for what the admin
@@ -28,6 +30,25 @@ people_classes = Table(
     Column("login", ForeignKey("people.login", ondelete="CASCADE"), primary_key=True),
     Column("class_name", String(255), primary_key=True, index=True),
     Column("source", String(16), primary_key=True, default="roster"),
+    #: student | assistant | instructor. Only the admin's word makes somebody more than a student.
+    Column("role", String(16), nullable=False, default="student", server_default="student"),
+    Column("until", UTCDateTime, nullable=True),
+)
+
+#: Classes that are over. Their members' rows stay, so that restoring one is removing its row here.
+archived_classes = Table(
+    "archived_classes",
+    metadata,
+    Column("class_name", String(255), primary_key=True),
+    Column("archived_at", UTCDateTime, nullable=False),
+)
+
+#: One row: a number that every change of who is in, and where, raises.
+people_revision = Table(
+    "people_revision",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("revision", Integer, nullable=False),
 )
 
 #: ``id`` is the token's public half; of the secret half only the SHA-256 is kept.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import httpx
 import pytest
 
+from room.classes import Classes
+from room.people import People
 from spawner.exits import docker_time
 from tests.engine.conftest import Room
 from tests.utils.hub import Hub
@@ -90,4 +92,35 @@ def test_a_lease_is_kept_longer_up_to_the_session_and_no_further(room: Room) -> 
     assert last - timedelta(seconds=60) < datetime.fromisoformat(said["ends"]) <= last
     assert said["why"] == answers[-1].json()["message"]
     hub.stop_server("alice")
+    room.wait_nothing_left()
+
+
+def test_archiving_a_class_ends_the_servers_of_who_is_in_no_other_and_of_nobody_else(
+    room: Room,
+) -> None:
+    profile = {"display_name": "CPU", "slug": "cpu"}
+    hub = room.open(traits={"profile_list": [profile], "cmd": POLITE, "stop_grace": 10})
+    people = People(room.store)
+    people.add("alice", ["ml101"])
+    people.add("bob", ["ml101", "nlp"])
+    hub.add("alice", "bob")
+    for user in ("alice", "bob"):
+        hub.start_server(user, {"profile": "cpu"})
+    Classes(people).archive("ml101")
+    archived = datetime.now(timezone.utc)
+    end = wait_until(lambda: room.last_end("alice"), timeout=60, explain=hub.tail)
+    assert end.why == "Your time in this room, or your class, is over. Your files are kept."
+    assert end.exit.code == 0, "it was told to end, and not killed"
+    assert (end.exit.finished_at - archived).total_seconds() <= LOOK + SLACK
+    hub.wait_stopped("alice")
+
+    # Who is revoked keeps a server: what it was revoked for may have to be seen.
+    people.revoke("bob")
+    people.add("carol", until=datetime.now(timezone.utc))
+    hub.add("carol")
+    assert hub.request_start("carol", {"profile": "cpu"}).status_code in (201, 202)
+    wait_until(lambda: room.last_end("carol"), timeout=60, explain=hub.tail)
+    hub.wait_stopped("carol")
+    assert hub.model("bob")["ready"]
+    hub.stop_server("bob")
     room.wait_nothing_left()

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.hub.conftest import Hub
+from tests.hub.conftest import Browser, Hub
 from tests.utils.chromium import chromium
 
 pytestmark = pytest.mark.browser
@@ -374,3 +374,32 @@ def check(page, name: str) -> None:
     assert told == [], name
     too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert too_wide <= 0, f"{name} is {too_wide} px wider than its window"
+
+
+# -- the page of people ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("role", "starts"), [("instructor", True), ("assistant", False)])
+def test_staff_find_their_class_and_no_button_that_would_only_refuse_them(
+    page, hub, role, starts
+) -> None:
+    class_name = f"class-of-{role}"
+    student = Browser(hub)
+    student.log_in(hub.person(f"student-of-{role}", class_name))
+    hub.people.add(role, [class_name], role=role)
+    log_in(page, hub, role)
+    page.get_by_role("link", name="Admin").click()
+    page.locator(".user-row").nth(1).wait_for()
+    assert page.locator(".user-row").count() == 2
+    assert page.get_by_test_id(f"user-name-div-student-of-{role}").is_visible()
+    for name in ("Shutdown Hub", "Add Users", "Manage Groups", "Edit User"):
+        assert page.get_by_role("button", name=name).count() == 0, "also for who listens to it"
+    assert page.get_by_role("button", name="Stop All").is_visible()
+    assert (page.get_by_role("button", name="Start Server").count() > 0) == starts
+
+
+def test_an_admin_finds_every_button(page, hub) -> None:
+    log_in(page, hub, "chief", admin=True)
+    page.get_by_role("link", name="Admin").click()
+    for name in ("Shutdown Hub", "Add Users", "Start All"):
+        page.get_by_role("button", name=name).wait_for()

@@ -86,12 +86,14 @@ def test_a_grant_of_hours_ends_with_their_window_unless_said_otherwise(people: P
 def test_undo_and_history(people: People) -> None:
     run("set", "alice", "gpus=3")
     run("set", "alice", "gpus=4")
-    assert "(undoes 2)" in run("undo", "2").output
+    # The audit's first is that alice was let in.
+    assert "(undoes 3)" in run("undo", "3").output
     assert limits("alice")["gpus"][0] == "3"
     lines = run("history", "alice").output.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == ["3", "2", "1"]
+    assert [line.split()[0] for line in lines[1:]] == ["4", "3", "2"]
     assert "Nothing was changed yet" in run("history", "bob").output
-    assert "changed again since" in run("undo", "2", status=FAILED).output
+    assert "changed again since" in run("undo", "3", status=FAILED).output
+    assert "no change 1 " in run("undo", "1", status=FAILED).output, "that is no plan's"
     assert "no change 99" in run("undo", "99", status=FAILED).output
 
 

@@ -110,6 +110,7 @@ def test_every_package_has_a_rule():
         pytest.param({"lean"}, {"jupyterhub"}, id="the-start"),
         pytest.param({"lease"}, set(), id="what-is-known-of-the-lease"),
         pytest.param({"extension", "hub"}, {"jupyter_server", "tornado"}, id="in-the-server"),
+        pytest.param({"visitors"}, {"jupyterhub"}, id="beside-its-owner"),
         pytest.param({"kernels"}, {"jupyter_client", "jupyter_server", "zmq"}, id="to-its-kernels"),
     ],
 )
@@ -127,7 +128,7 @@ def test_a_users_server_stands_alone(modules: set[str], others: set[str]):
 def test_every_module_of_the_server_is_named_above():
     found = {path.stem for path in sources("server")}
     before = {"__init__", "launch", "examples", "later", "lean"}
-    assert found == before | {"lease", "extension", "hub", "kernels", "spare"}
+    assert found == before | {"lease", "extension", "hub", "kernels", "spare", "visitors"}
 
 
 def test_the_config_file_only_sets_things():

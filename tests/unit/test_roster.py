@@ -2,7 +2,7 @@ import codecs
 
 import pytest
 
-from room.roster import Entry, parse
+from room.roster import Entry, parse, read
 from room.sheet import SheetError
 
 
@@ -80,3 +80,48 @@ def test_an_encoding_can_be_named() -> None:
 def test_the_default_class_is_added_to_everyone() -> None:
     entries = parse(b"alice,dl202\nbob\n", default_class="ML101")
     assert [entry.classes for entry in entries] == [("dl202", "ml101"), ("ml101",)]
+
+
+@pytest.mark.parametrize(
+    ("data", "roles"),
+    [
+        pytest.param(b"login,class,role\nbob,ml101 nlp,Instructor\n", "ml101:i nlp:i", id="column"),
+        pytest.param(b"bob,ml101:instructor nlp\n", "ml101:i", id="in the cell, for its class"),
+        pytest.param(b"bob,ml101:assistant nlp,,instructor\n", "ml101:a nlp:i", id="both"),
+        pytest.param(b"bob,ml101 ml101:assistant\n", "ml101:a", id="the class named twice"),
+        pytest.param(b"bob,ml101\n", "", id="none is said"),
+        pytest.param("账号,角色,班级\nbob,student,nlp\n".encode(), "nlp:s", id="Chinese header"),
+    ],
+)
+def test_the_roles_of_a_line(data, roles) -> None:
+    (entry,) = parse(data)
+    assert " ".join(f"{name}:{role[0]}" for name, role in entry.roles) == roles
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        pytest.param(b"bob,ml101:admin\n", "'admin' is no role", id="no role in a class"),
+        pytest.param(b"login,role\nbob,instructor\n", "no class to have it in", id="no class"),
+        pytest.param(b"bob,x:assistant x:instructor\n", "two roles in x", id="two roles"),
+        pytest.param(b"bob,x:instructor:y\n", "is no role", id="two colons"),
+        pytest.param("bob,x：instructor\n".encode(), "is no class name", id="a wide colon"),  # noqa: RUF001
+    ],
+)
+def test_a_wrong_role_is_named(data, words) -> None:
+    with pytest.raises(SheetError, match=words):
+        parse(data)
+
+
+def test_a_default_role_is_for_lines_that_say_none() -> None:
+    entries = parse(b"a,x\nb,x,,student\n", default_class="y", default_role="assistant")
+    assert [dict(entry.roles) for entry in entries] == [
+        {"x": "assistant", "y": "assistant"},
+        {"x": "student", "y": "student"},
+    ]
+
+
+def test_the_good_lines_of_a_wrong_roster_can_be_looked_at() -> None:
+    found = read(b"alice\n../x\nbob\n")
+    assert [entry.login for entry in found.entries] == ["alice", "bob"]
+    assert [problem.line for problem in found.problems] == [2]

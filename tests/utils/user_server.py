@@ -20,6 +20,9 @@ TOKEN = "a-token-of-the-tests"
 #: Of a person of the same room who may not use this server.
 OTHER_TOKEN = "a-token-of-somebody-else"
 
+#: Of somebody who may help in this server, as long as the stand-in has no ``/tmp/no-help``.
+HELPER_TOKEN = "a-token-of-an-assistant"
+
 #: Answers the version check, the token lookup and a login as JupyterHub 6 does, inside the
 #: container; and of a lease what ``/tmp/lease.json`` holds, as our room's hub does.
 _HUB = f"""
@@ -27,6 +30,8 @@ import datetime, http.server, json, pathlib, time
 USER = {{"kind": "user", "name": "alice", "admin": False, "groups": [], "roles": [],
         "scopes": ["access:servers!server=alice/"], "server": None, "servers": {{}}}}
 OTHER = USER | {{"name": "bob", "scopes": ["access:servers!server=bob/"]}}
+HELPER = USER | {{"name": "tara"}}
+NO_HELP = pathlib.Path("/tmp/no-help")
 LEASE = pathlib.Path("/tmp/lease.json")
 ASKED = pathlib.Path("/tmp/asked")
 class Hub(http.server.BaseHTTPRequestHandler):
@@ -34,7 +39,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/hub/room/"):
             return self.room()
         token = self.headers.get("Authorization", "").rpartition(" ")[2]
-        user = {{{TOKEN!r}: USER, {OTHER_TOKEN!r}: OTHER}}.get(token)
+        helper = HELPER | {{"scopes": []}} if NO_HELP.exists() else HELPER
+        user = {{{TOKEN!r}: USER, {OTHER_TOKEN!r}: OTHER, {HELPER_TOKEN!r}: helper}}.get(token)
         if self.path.startswith("/hub/api/oauth2/token"):
             return self.say(200, {{"access_token": {TOKEN!r}, "token_type": "Bearer"}})
         if self.path.startswith("/hub/api/user"):
