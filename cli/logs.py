@@ -6,7 +6,7 @@ import click
 
 from cli import compose, context
 
-SERVICES = ("front", "proxy", "hub", "agent")
+SERVICES = ("front", "proxy", "hub", "agent", "console")
 
 
 @click.command()

@@ -21,6 +21,7 @@ SECRETS = {
     "proxy_token": 32,
     "cookie_secret": 32,
     "agent_token": 32,
+    "console_token": 32,
     "crypt_key": 32,
     "hub_token": 32,
 }

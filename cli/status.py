@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from room.settings import Settings
 
 #: The parts of docker-compose.yml, in the order of a request's way.
-SERVICES = ("front", "proxy", "hub", "agent")
+SERVICES = ("front", "proxy", "hub", "agent", "console")
 
 
 @dataclass(frozen=True, slots=True)

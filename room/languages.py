@@ -33,7 +33,7 @@ def catalogue(locale: Path, language: str) -> gnu.NullTranslations:
 
 def choose(cookie: str | None, accept_language: str, default: str) -> str:
     """Return the language to speak. Any Chinese is answered in Simplified Chinese."""
-    if cookie in LANGUAGES:
+    if cookie is not None and cookie in LANGUAGES:
         return cookie
     for tag in _by_preference(accept_language):
         primary = tag.partition("-")[0]

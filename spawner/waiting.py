@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from room.gpus.broker import Broker, Waiting
+from room.gpus.broker import Broker
 from room.gpus.events import Ticket
 from room.gpus.forecast import Place, outlook
+from room.gpus.ledger import Waiting
 from room.gpus.requests import GPURequest
 from room.models import Lease, Owner, Reject
 from room.store import Store

@@ -9,27 +9,27 @@ from __future__ import annotations
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
-from spawner.i18n import DOMAIN, LANGUAGES, LOCALE
-from tests.utils.messages import extracted
+from room.languages import DOMAIN, LANGUAGES
+from tests.utils.messages import PACKAGES, ROOT, extracted
 
 #: What Babel writes into a header and no reader of it needs.
 IDLE = (b'"Report-Msgid', b'"POT-Creation', b'"Last-Translator', b'"Language-Team', b'"Generated')
 
 
-def template() -> Catalog:
-    """Return every text to be translated, with the files that say it."""
+def template(package: str) -> Catalog:
+    """Return every text of a package's pages, with the files that say it."""
     catalog = Catalog(domain=DOMAIN, project="Torchroom")
-    for message, files in extracted().items():
+    for message, files in extracted(package).items():
         catalog.add(message, locations=[(file, None) for file in sorted(set(files))])
     return catalog
 
 
-def update(language: str) -> int:
+def update(package: str, language: str) -> int:
     """Rewrite one catalogue; return how many texts wait for their translation."""
-    path = LOCALE / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+    path = ROOT / package / "locale" / language / "LC_MESSAGES" / f"{DOMAIN}.po"
     with path.open("rb") as file:
         catalog = read_po(file, locale=language, domain=DOMAIN)
-    catalog.update(template(), no_fuzzy_matching=True)
+    catalog.update(template(package), no_fuzzy_matching=True)
     with path.open("wb") as file:
         write_po(file, catalog, width=100, ignore_obsolete=True, sort_by_file=True)
     lines = path.read_bytes().splitlines(keepends=True)
@@ -38,9 +38,10 @@ def update(language: str) -> int:
 
 
 def main() -> None:
-    for language in LANGUAGES:
-        if language != "en":
-            print(f"{language}: {update(language)} to translate")
+    for package in PACKAGES:
+        for language in LANGUAGES:
+            if language != "en":
+                print(f"{package}, {language}: {update(package, language)} to translate")
 
 
 if __name__ == "__main__":

@@ -10,8 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import TypeVar
 
 from sqlalchemy import Connection, select, update
@@ -32,7 +31,7 @@ from room.gpus.events import (
     Ticked,
     Ticket,
 )
-from room.gpus.ledger import Revision, moment, seconds
+from room.gpus.ledger import Revision, Waiting, moment, seconds
 from room.gpus.placement import refuse, still_held
 from room.gpus.queue import step
 from room.gpus.requests import GPURequest
@@ -42,16 +41,6 @@ from room.store.store import Store
 from room.store.tables import leases, tickets
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A ticket as the database has it, with what concerns its owner and not the order."""
-
-    ticket: Ticket
-    #: page | rest
-    origin: str
-    seen_at: datetime
 
 
 def _now() -> float:
@@ -197,12 +186,7 @@ class Broker:
     def waiting(self) -> tuple[Waiting, ...]:
         """Return every ticket without a lease, first come first."""
         with self._store.read() as connection:
-            rows = connection.execute(
-                select(tickets)
-                .where(tickets.c.id.not_in(select(leases.c.id)))
-                .order_by(tickets.c.arrived_at, tickets.c.seq)
-            )
-            return tuple(Waiting(ledger.to_ticket(row), row.origin, row.seen_at) for row in rows)
+            return ledger.read_waiting(connection)
 
     # -- leases ------------------------------------------------------------------------------
 

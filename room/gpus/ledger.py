@@ -116,6 +116,26 @@ def read_leases(connection: Connection) -> tuple[Lease, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A ticket as the database has it, with what concerns its owner and not the order."""
+
+    ticket: Ticket
+    #: page | rest
+    origin: str
+    seen_at: datetime
+
+
+def read_waiting(connection: Connection) -> tuple[Waiting, ...]:
+    """Return every ticket without a lease, first come first."""
+    rows = connection.execute(
+        select(tickets)
+        .where(tickets.c.id.not_in(select(leases.c.id)))
+        .order_by(tickets.c.arrived_at, tickets.c.seq)
+    )
+    return tuple(Waiting(to_ticket(row), row.origin, row.seen_at) for row in rows)
+
+
 def to_ticket(row: Row[tuple[object, ...]]) -> Ticket:
     return Ticket(
         id=row.id,

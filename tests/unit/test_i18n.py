@@ -6,9 +6,9 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment, nodes
 
 from spawner import i18n
-from spawner.i18n import LANGUAGES, LOCALE, catalogue, choose
+from spawner.i18n import LANGUAGES, catalogue, choose
 from spawner.pages import TEMPLATES, Tools
-from tests.utils.messages import extracted
+from tests.utils.messages import PACKAGES, ROOT, extracted
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
 PLACE = re.compile(r"%\(\w+\)s|\{\w+\}|<[^>]+>")
@@ -16,15 +16,17 @@ PLACE = re.compile(r"%\(\w+\)s|\{\w+\}|<[^>]+>")
 NEUTRAL = re.compile(r"[\s·:()+\-–—…|/,.&;]*|UTC")  # noqa: RUF001
 
 
-def po(language: str):
-    with (LOCALE / language / "LC_MESSAGES" / "torchroom.po").open("rb") as file:
+def po(package: str, language: str):
+    catalogue = ROOT / package / "locale" / language / "LC_MESSAGES" / "torchroom.po"
+    with catalogue.open("rb") as file:
         return read_po(file, locale=language)
 
 
+@pytest.mark.parametrize("package", PACKAGES)
 @pytest.mark.parametrize("language", OTHERS)
-def test_every_text_has_its_translation_and_keeps_its_values(language) -> None:
-    translations = po(language)
-    for message, files in extracted().items():
+def test_every_text_has_its_translation_and_keeps_its_values(package, language) -> None:
+    translations = po(package, language)
+    for message, files in extracted(package).items():
         found = translations.get(message[0] if isinstance(message, tuple) else message)
         assert found is not None, f"{message!r} of {files} is not in {language}"
         forms = found.string if isinstance(found.string, tuple) else (found.string,)
@@ -35,10 +37,11 @@ def test_every_text_has_its_translation_and_keeps_its_values(language) -> None:
         assert not found.fuzzy, f"{message!r} is marked fuzzy"
 
 
+@pytest.mark.parametrize("package", PACKAGES)
 @pytest.mark.parametrize("language", OTHERS)
-def test_no_translation_is_of_a_text_that_is_gone(language) -> None:
-    said = {m[0] if isinstance(m, tuple) else m for m in extracted()}
-    kept = {m.id[0] if isinstance(m.id, tuple) else m.id for m in po(language) if m.id}
+def test_no_translation_is_of_a_text_that_is_gone(package, language) -> None:
+    said = {m[0] if isinstance(m, tuple) else m for m in extracted(package)}
+    kept = {m.id[0] if isinstance(m.id, tuple) else m.id for m in po(package, language) if m.id}
     assert kept - said == set()
 
 
@@ -52,7 +55,10 @@ def visible(path: Path) -> list[str]:
     return [text for text in [*re.split(r"<[^>]*>", source), *attributes] if text.strip()]
 
 
-@pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.name)
+PAGES = sorted([*TEMPLATES.glob("*.html"), *(ROOT / "console" / "templates").glob("*.html")])
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: f"{path.parts[-3]}/{path.name}")
 def test_no_template_says_anything_that_is_not_to_be_translated(path) -> None:
     for text in visible(path):
         # What is left of a tag around an expression is no text.

@@ -31,6 +31,10 @@ RULES = {
     "engine": Rule(frozenset({"room"}), frozenset(JUPYTERHUB | WEB | TERMINAL)),
     "spawner": Rule(frozenset({"engine", "room"}), frozenset(TERMINAL)),
     "agent": Rule(frozenset({"engine", "room"}), frozenset(JUPYTERHUB | TERMINAL)),
+    # It signs people in with the hub's own client; what the hub does it asks the hub to do.
+    "console": Rule(
+        frozenset({"room"}), frozenset(DOCKER | TERMINAL | (JUPYTERHUB - {"jupyterhub"}))
+    ),
     "cli": Rule(frozenset({"engine", "room"}), frozenset(JUPYTERHUB)),
     # JupyterLab's server is tornado's; nothing else of the web is in a user's server.
     "server": Rule(frozenset(), frozenset(DOCKER | WEB | TERMINAL) - {"tornado"}),

@@ -1,4 +1,4 @@
-"""Every text in ``spawner/`` that is to be translated, read from its sources."""
+"""Every text of the pages that is to be translated, read from its sources."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from pathlib import Path
 
 from babel.messages.extract import extract_from_dir
 
-SPAWNER = Path(__file__).parents[2] / "spawner"
+ROOT = Path(__file__).parents[2]
+#: The packages that have pages, each with catalogues of its own.
+PACKAGES = ("spawner", "console")
 
 
-def extracted() -> dict[str | tuple[str, ...], list[str]]:
+def extracted(package: str) -> dict[str | tuple[str, ...], list[str]]:
     """Return each message, a pair for a plural, with the files that say it."""
     found: dict[str | tuple[str, ...], list[str]] = {}
     messages = extract_from_dir(
-        SPAWNER,
+        ROOT / package,
         method_map=[("templates/**.html", "jinja2.ext:babel_extract"), ("words.py", "python")],
         options_map={"templates/**.html": {"silent": "false", "newstyle_gettext": "true"}},
         keywords={"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)},
     )
     for file, _line, message, _comments, _context in messages:
-        found.setdefault(message, []).append(f"spawner/{file}")
+        found.setdefault(message, []).append(f"{package}/{file}")
     return found

@@ -1,0 +1,1 @@
+"""Pages and a JSON interface for students, instructors and admins, beside the hub."""

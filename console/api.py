@@ -1,0 +1,181 @@
+"""The JSON interface: behind the same rules as the pages, with one shape of error.
+
+A program sends the hub's token (``Authorization: token …``); a page's script its cookie, and the
+header ``X-CSRF-Token``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from pydantic import BaseModel, Field
+
+from console.changes import Wanted
+from console.desk import LimitRow
+from console.guard import Visit, require, require_act
+from console.parts import Parts, parts_of
+
+Word = Annotated[str, Field(max_length=255)]
+
+
+class LimitModel(BaseModel):
+    """A limit: its value as people write it, and why it holds."""
+
+    name: str
+    value: str
+    origin: str
+
+
+class SetModel(BaseModel):
+    """A limit to be set. Without a value what was set is taken away."""
+
+    who: Word
+    limit: Word
+    value: Annotated[str, Field(max_length=2000)] = ""
+    until: Word = ""
+    #: What stood there when it was looked at; left out: whatever it is.
+    seen: str | None = None
+
+
+class ChangesModel(BaseModel):
+    """Limits to be set, all of them or none. ``behalf``: the class whose instructor asks."""
+
+    limits: Annotated[list[SetModel], Field(min_length=1, max_length=2000)]
+    behalf: Word = ""
+
+
+class GrantModel(BaseModel):
+    """More of a limit, until some time."""
+
+    who: Word
+    limit: Word = "gpu_hours"
+    amount: Word
+    until: Word = ""
+    behalf: Word = ""
+
+
+def router(prefix: str) -> APIRouter:
+    """Return the JSON interface under the console's path."""
+    made = APIRouter(prefix=f"{prefix}api", tags=["console"])
+
+    async def visit_of(request: Request) -> tuple[Parts, Visit]:
+        parts = parts_of(request)
+        return parts, await parts.guard.visit(request)
+
+    @made.get("/me")
+    async def me(request: Request) -> dict[str, Any]:
+        """Return who asks, and each of their limits."""
+        parts, visit = await visit_of(request)
+        who = visit.viewer
+        rows = await parts.desk.run(parts.desk.limits, who.login, who.classes)
+        return {
+            "login": who.login,
+            "admin": who.admin,
+            "classes": list(who.classes),
+            "staff": dict(who.staff),
+            "limits": [_limit(row) for row in rows],
+        }
+
+    @made.get("/limits/{kind}/{name}")
+    async def limits(request: Request, kind: str, name: str) -> list[LimitModel]:
+        """Return the limits of a class or a user."""
+        parts, visit = await visit_of(request)
+        desk = parts.desk
+        if kind == "class":
+            require_act(visit, "see", name)
+            rows = await desk.run(desk.class_limits, name)
+        else:
+            classes = await desk.run(desk.classes_of, name)
+            seen = visit.viewer.admin or name == visit.viewer.login
+            require(kind == "user" and (seen or any(visit.viewer.may("see", c) for c in classes)))
+            rows = await desk.run(desk.limits, name, classes)
+        return [_limit(row) for row in rows]
+
+    @made.post("/limits")
+    async def change(request: Request, wanted: ChangesModel) -> dict[str, list[int]]:
+        """Set limits; return the numbers of the changes in the history."""
+        parts, visit = await visit_of(request)
+        rows = [Wanted(**each.model_dump()) for each in wanted.limits]
+        numbers = await _in_words(parts.changes.set(visit, rows, wanted.behalf))
+        return {"changes": list(numbers)}
+
+    @made.post("/grants")
+    async def grant(request: Request, wanted: GrantModel) -> dict[str, int]:
+        """Give more of a limit; return the grant's number."""
+        parts, visit = await visit_of(request)
+        made = parts.changes.grant(
+            visit, wanted.who, wanted.limit, wanted.amount, wanted.until, wanted.behalf
+        )
+        return {"grant": await _in_words(made)}
+
+    @made.post("/undo/{number}")
+    async def undo(request: Request, number: int) -> dict[str, bool]:
+        """Take a change of the history back."""
+        parts, visit = await visit_of(request)
+        await _in_words(parts.changes.undo(visit, number))
+        return {"undone": True}
+
+    @made.get("/classes/{name}/students")
+    async def students(request: Request, name: str) -> list[dict[str, Any]]:
+        """Return who is in a class, and what of theirs runs."""
+        parts, visit = await visit_of(request)
+        require_act(visit, "see", name)
+        return [
+            {
+                "login": row.login,
+                "name": row.name,
+                "role": row.role,
+                "gpu_hours": row.gpu_hours,
+                "last_end": row.last_end,
+                "servers": [
+                    {
+                        "name": server.name,
+                        "ready": server.ready,
+                        "pending": server.pending,
+                        "profile": server.profile,
+                        "started": server.started and server.started.isoformat(),
+                    }
+                    for server in row.servers
+                ],
+            }
+            for row in await parts.desk.board(name)
+        ]
+
+    @made.get("/history")
+    async def history(
+        request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 50
+    ) -> list[dict[str, Any]]:
+        """Return the latest changes of plans, newest first."""
+        parts, visit = await visit_of(request)
+        require(visit.viewer.admin)
+        found = await parts.desk.run(parts.desk.plans.history, None, limit)
+        return [
+            {
+                "id": entry.id,
+                "at": entry.at.isoformat(),
+                "actor": entry.actor,
+                "origin": entry.origin,
+                "action": entry.action,
+                "subject": str(entry.subject),
+                "limit": entry.key,
+                "old": entry.old,
+                "new": entry.new,
+                "undoes": entry.undoes,
+            }
+            for entry in found
+        ]
+
+    return made
+
+
+async def _in_words(work: Any) -> Any:
+    """Await a change; what is wrong with it is the caller's to mend."""
+    try:
+        return await work
+    except (ValueError, LookupError) as error:
+        raise HTTPException(409, str(error)) from error
+
+
+def _limit(row: LimitRow) -> LimitModel:
+    return LimitModel(name=row.name, value=row.value, origin=row.origin)

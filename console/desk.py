@@ -1,0 +1,236 @@
+"""What the pages and the JSON interface show and do: the same for both.
+
+Everything here asks the room's database or the hub, and nothing checks who asks: ``guard`` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import select
+
+from console.hub import Hub, Server
+from room import access
+from room.classes import Classes
+from room.people import People
+from room.person import Person
+from room.plans import combine, wording
+from room.plans.book import Plans
+from room.plans.budget import Budget
+from room.plans.keys import KEYS
+from room.plans.model import Effective, EffectivePlan, Subject
+from room.roles import Role
+from room.store import Store
+from room.store.tables import server_exits
+
+#: People on one page of a table.
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """One limit of somebody: its text, why it holds, and what was set for them themselves."""
+
+    name: str
+    help: str
+    rule: str
+    value: str
+    origin: str
+    #: What was set in the running room, and can be changed; None for nothing.
+    set: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRow:
+    """One line of the admin's table: a class or a person."""
+
+    subject: Subject
+    title: str
+    note: str
+    cells: tuple[LimitRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudentRow:
+    """One line of a class's board."""
+
+    login: str
+    name: str
+    role: Role
+    servers: tuple[Server, ...]
+    gpu_hours: str
+    last_end: str
+
+
+class Desk:
+    """One of these per process. What reads the database runs in a thread."""
+
+    def __init__(self, store: Store, plans: Plans, hub: Hub) -> None:
+        self.store = store
+        self.plans = plans
+        self.people = People(store)
+        self.classes = Classes(self.people)
+        self.hub = hub
+
+    async def run(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call what reads or writes the database, off the event loop."""
+        return await asyncio.to_thread(partial(function, *args, **kwargs))
+
+    # -- one person --------------------------------------------------------------------------
+
+    def classes_of(self, login: str) -> tuple[str, ...]:
+        """Return the classes that somebody is in; none of whom the room does not know."""
+        person = self.people.find(login)
+        return () if person is None else access.groups(person, self.plans.clock())
+
+    def limits(self, user: str, classes: Sequence[str]) -> list[LimitRow]:
+        """Return every limit of a user."""
+        return self._rows(self.plans.effective(user, classes).limits, Subject("user", user))
+
+    def class_limits(self, name: str) -> list[LimitRow]:
+        """Return every limit of a class."""
+        found = {key.name: self.plans.of_class(name, key) for key in KEYS.values()}
+        return self._rows(found, Subject("class", name))
+
+    def _rows(self, found: Mapping[str, Effective], subject: Subject) -> list[LimitRow]:
+        here = self.plans.settings()
+        return [self._row(each, subject, here) for each in found.values()]
+
+    def _row(self, found: Effective, subject: Subject, here: Mapping[Any, Any]) -> LimitRow:
+        setting = here.get((subject, found.key.name))
+        return LimitRow(
+            found.key.name,
+            found.key.help,
+            found.key.quantity.rule,
+            found.text,
+            wording.origin(found, self.plans.zone),
+            None if setting is None else setting.text,
+        )
+
+    # -- a class -----------------------------------------------------------------------------
+
+    async def board(self, name: str) -> list[StudentRow]:
+        """Return who is in a class, what of theirs runs, and how their last server ended."""
+        people, ends = await asyncio.gather(self.run(self._members, name), self.run(self._ends))
+        logins = frozenset(person.login for person, _role in people)
+        servers = await self.hub.servers(logins) if logins else []
+        plans = await self.run(self._effective, [person for person, _role in people])
+        return [
+            StudentRow(
+                person.login,
+                person.name,
+                role,
+                tuple(server for server in servers if server.user == person.login),
+                plans[person.login].limits["gpu_hours"].text,
+                ends.get(person.login, ""),
+            )
+            for person, role in people
+        ]
+
+    def _members(self, name: str) -> list[tuple[Person, Role]]:
+        now = self.plans.clock()
+        return [
+            (person, roles[name])
+            for person in self.people.all(name)
+            if not access.closed(person, now) and name in (roles := access.roles(person, now))
+        ]
+
+    def _ends(self) -> dict[str, str]:
+        """Return why each user's own server ended last, where the room itself ended it."""
+        with self.store.read() as connection:
+            rows = connection.execute(select(server_exits).where(server_exits.c.server == ""))
+            return {row.user: row.why for row in rows if row.why and not row.asked}
+
+    def _effective(self, people: Iterable[Person]) -> dict[str, EffectivePlan]:
+        rules, now = self.plans.rules(), self.plans.clock()
+        return {
+            person.login: combine.effective(
+                person.login,
+                access.groups(person, now),
+                rules.limits,
+                rules.grants,
+                self.plans.defaults,
+                now,
+            )
+            for person in people
+        }
+
+    def pot(self, name: str) -> tuple[Budget, float]:
+        return self.plans.pot(name)
+
+    # -- the room ----------------------------------------------------------------------------
+
+    def class_names(self) -> list[str]:
+        """Return the classes that there are, or of which a limit is set."""
+        now = self.plans.clock()
+        members = (access.groups(person, now) for person in self.people.all())
+        limited = (limit.subject for limit in self.plans.rules().limits)
+        return sorted(
+            {name for names in members for name in names}
+            | {each.name for each in limited if each.kind == "class"}
+        )
+
+    def table(
+        self, keys: Sequence[str], query: str = "", page: int = 0
+    ) -> tuple[list[SubjectRow], list[SubjectRow], int]:
+        """Return the classes, one page of the people, and how many people there are in all.
+
+        ``query``: a part of a login, a name or a class.
+        """
+        now, word = self.plans.clock(), query.strip().casefold()
+        everyone = [each for each in self.people.all() if not access.closed(each, now)]
+        groups = {each.login: access.groups(each, now) for each in everyone}
+        rules, here = self.plans.rules(), self.plans.settings()
+        found = [
+            person
+            for person in everyone
+            if word in " ".join([person.login, person.name.casefold(), *groups[person.login]])
+        ]
+        sizes: dict[str, int] = {}
+        for names in groups.values():
+            for name in names:
+                sizes[name] = sizes.get(name, 0) + 1
+        limited = {each.subject.name for each in rules.limits if each.subject.kind == "class"}
+        classes = []
+        for name in sorted({*sizes, *limited}):
+            if word and word not in name:
+                continue
+            subject = Subject("class", name)
+            mine = [each for each in rules.limits if each.subject in (subject, Subject("room"))]
+            given = [each for each in rules.grants if each.subject == subject]
+            cells = tuple(
+                self._row(
+                    combine.of_class(name, KEYS[key], mine, given, self.plans.defaults, now),
+                    subject,
+                    here,
+                )
+                for key in keys
+            )
+            classes.append(SubjectRow(subject, name, str(sizes.get(name, 0)), cells))
+        people = []
+        for person in found[page * PAGE : (page + 1) * PAGE]:
+            plan = combine.effective(
+                person.login,
+                groups[person.login],
+                rules.limits,
+                rules.grants,
+                self.plans.defaults,
+                now,
+            )
+            subject = Subject("user", person.login)
+            cells = tuple(
+                self._row(plan.limits[key], subject, here) for key in keys if key in plan.limits
+            )
+            title = person.name or person.login
+            people.append(SubjectRow(subject, title, ", ".join(groups[person.login]), cells))
+        return classes, people, len(found)
+
+
+def when(moment: datetime | None, zone: Any) -> str:
+    """Return a moment as pages show it."""
+    return "" if moment is None else f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"

@@ -1,0 +1,293 @@
+"""The console's pages. Each works without a script; with one, only what changed is sent."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from console import guard
+from console.changes import Wanted
+from console.guard import SESSION, STATE, Visit, require, require_act
+from console.parts import Parts, parts_of
+from room.languages import COOKIE, LANGUAGES
+from room.plans import wording
+from room.plans.model import Subject
+
+#: The limits that the admin's table shows; the others are on each one's own page.
+COLUMNS = ("gpu_hours", "gpus", "memory", "cpu", "servers", "session")
+#: What a spreadsheet would take for a formula begins with one of these.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def router(prefix: str) -> APIRouter:
+    """Return the pages under the console's path."""
+    made = APIRouter(prefix=prefix.rstrip("/"), include_in_schema=False)
+    _signing_in(made)
+    _own_room(made)
+    _class(made)
+    _admin(made)
+    return made
+
+
+def _signing_in(made: APIRouter) -> None:
+    @made.get("/sign-in")
+    async def sign_in(request: Request, then: str = "") -> Response:
+        parts = parts_of(request)
+        url, state = parts.guard.begin(then)
+        answer = RedirectResponse(url, 303)
+        answer.set_cookie(STATE, state, max_age=600, **_cookie(parts))
+        return answer
+
+    @made.get("/oauth_callback")
+    async def finish(request: Request, code: str = "", state: str = "") -> Response:
+        parts = parts_of(request)
+        done = await parts.guard.finish(code, state, request.cookies.get(STATE, ""))
+        if done is None:
+            words = "This sign-in is too old, or was begun in another window. Try again."
+            return parts.pages.page(request, "error.html", 400, message=words, visit=None)
+        key, then = done
+        answer = RedirectResponse(then, 303)
+        answer.set_cookie(SESSION, key, **_cookie(parts))
+        answer.delete_cookie(STATE, path=parts.pages.prefix)
+        return answer
+
+    @made.get("/again/{key}")
+    async def again(request: Request, key: str) -> Response:
+        """Show what was about to be sent when the session ended; nothing is sent by itself."""
+        parts = parts_of(request)
+        visit = await parts.guard.visit(request)
+        kept = parts.guard.kept.get(key)
+        if kept is None:
+            raise guard.ForbiddenError
+        return parts.pages.page(request, "again.html", visit=visit, kept=kept)
+
+    @made.get("/language/{language}")
+    async def language(request: Request, language: str, then: str = "") -> Response:
+        parts = parts_of(request)
+        answer = RedirectResponse(parts.guard.own(then), 303)
+        if language in LANGUAGES:
+            # The hub's pages have the same cookie.
+            answer.set_cookie(COOKIE, language, max_age=365 * 86400, path="/", samesite="lax")
+        return answer
+
+
+def _cookie(parts: Parts) -> dict[str, Any]:
+    return guard.cookie(parts.guard.secure, parts.pages.prefix)
+
+
+def _own_room(made: APIRouter) -> None:
+    @made.get("/")
+    async def own_room(request: Request) -> Response:
+        parts = parts_of(request)
+        visit = await parts.guard.visit(request)
+        who, desk = visit.viewer, parts.desk
+        return parts.pages.page(
+            request,
+            "room.html",
+            visit=visit,
+            limits=await desk.run(desk.limits, who.login, who.classes),
+            servers=await desk.hub.servers(frozenset({who.login})),
+        )
+
+    @made.post("/stop")
+    async def stop(request: Request) -> Response:
+        parts = parts_of(request)
+        visit = await parts.guard.visit(request)
+        form = dict(await guard.fields(request))
+        await parts.changes.stop(visit, visit.viewer.login, form.get("server", ""))
+        return RedirectResponse(parts.pages.prefix, 303)
+
+
+def _class(made: APIRouter) -> None:
+    async def board(request: Request, name: str, visit: Visit, **more: Any) -> Response:
+        parts = parts_of(request)
+        pot, given = await parts.desk.run(parts.desk.pot, name)
+        return parts.pages.page(
+            request,
+            "class.html",
+            visit=visit,
+            name=name,
+            rows=await parts.desk.board(name),
+            pot=pot,
+            given=given,
+            may_give=visit.viewer.may("give", name),
+            **{"said": "", "failed": "", **more},
+        )
+
+    @made.get("/class/{name}")
+    async def show(request: Request, name: str, said: str = "") -> Response:
+        visit = await parts_of(request).guard.visit(request)
+        require_act(visit, "see", name)
+        return await board(request, name, visit, said=said)
+
+    @made.get("/class/{name}/students.csv")
+    async def as_csv(request: Request, name: str) -> Response:
+        parts = parts_of(request)
+        visit = await parts.guard.visit(request)
+        require_act(visit, "see", name)
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(["login", "name", "role", "running", "profile", "gpu_hours", "last_end"])
+        for row in await parts.desk.board(name):
+            running = [server.name or "default" for server in row.servers]
+            profiles = [server.profile for server in row.servers]
+            cells = [row.login, row.name, row.role, " ".join(running), " ".join(profiles)]
+            writer.writerow([_harmless(cell) for cell in (*cells, row.gpu_hours, row.last_end)])
+        file = f'attachment; filename="{name}.csv"'
+        return Response(
+            "﻿" + text.getvalue(), media_type="text/csv", headers={"Content-Disposition": file}
+        )
+
+    @made.post("/class/{name}/stop")
+    async def stop(request: Request, name: str) -> Response:
+        parts = parts_of(request)
+        visit = await parts.guard.visit(request)
+        require_act(visit, "stop", name)
+        form = dict(await guard.fields(request))
+        await parts.changes.stop(visit, form.get("user", ""), form.get("server", ""), name)
+        return RedirectResponse(f"{parts.pages.prefix}class/{name}?said=stopped", 303)
+
+    @made.post("/class/{name}/grant")
+    async def grant(request: Request, name: str) -> Response:
+        parts = parts_of(request)
+        visit = await parts.guard.visit(request)
+        require_act(visit, "give", name)
+        form = dict(await guard.fields(request))
+        who = f"user/{form.get('user', '')}"
+        try:
+            await parts.changes.grant(
+                visit, who, "gpu_hours", form.get("hours", ""), form.get("until", ""), name
+            )
+        except ValueError as error:
+            return await board(request, name, visit, failed=str(error))
+        return RedirectResponse(f"{parts.pages.prefix}class/{name}?said=granted", 303)
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
+
+
+def _admin(made: APIRouter) -> None:
+    async def admin(request: Request) -> tuple[Parts, Visit]:
+        parts = parts_of(request)
+        visit = await parts.guard.visit(request)
+        require(visit.viewer.admin)
+        return parts, visit
+
+    @made.get("/admin")
+    async def plans(request: Request, q: str = "", page: int = 0, said: str = "") -> Response:
+        parts, visit = await admin(request)
+        return await _plans(request, parts, visit, q, max(0, page), said=said)
+
+    async def _plans(
+        request: Request, parts: Parts, visit: Visit, q: str, page: int, **more: Any
+    ) -> Response:
+        desk = parts.desk
+        classes, people, count = await desk.run(desk.table, COLUMNS, q, page)
+        return parts.pages.page(
+            request,
+            "admin.html",
+            visit=visit,
+            columns=COLUMNS,
+            classes=classes,
+            people=people,
+            count=count,
+            query=q,
+            page=page,
+            **{"said": "", "failed": "", **more},
+        )
+
+    @made.post("/admin/bulk")
+    async def bulk(request: Request) -> Response:
+        """Set one limit of everybody who was ticked."""
+        parts, visit = await admin(request)
+        sent = await guard.fields(request)
+        form = dict(sent)
+        who = [value for name, value in sent if name == "who"]
+        wanted = [
+            Wanted(each, form.get("limit", ""), form.get("value", ""), form.get("until", ""))
+            for each in who
+        ]
+        try:
+            if not wanted:
+                raise ValueError("nobody is ticked: tick classes or people in the table")
+            await parts.changes.set(visit, wanted)
+        except ValueError as error:
+            return await _plans(request, parts, visit, "", 0, failed=str(error))
+        return RedirectResponse(f"{parts.pages.prefix}admin?said=changed", 303)
+
+    @made.get("/admin/limits/{kind}/{name}")
+    async def limits(request: Request, kind: str, name: str, said: str = "") -> Response:
+        parts, visit = await admin(request)
+        return await _limits(request, parts, visit, kind, name, said=said)
+
+    async def _limits(
+        request: Request, parts: Parts, visit: Visit, kind: str, name: str, **more: Any
+    ) -> Response:
+        desk = parts.desk
+        if kind == "class":
+            rows = await desk.run(desk.class_limits, name)
+        elif kind == "user":
+            rows = await desk.run(desk.limits, name, await desk.run(desk.classes_of, name))
+        else:
+            raise guard.ForbiddenError
+        history = await desk.run(desk.plans.history, [Subject(kind, name)], 20)  # type: ignore[arg-type]
+        return parts.pages.page(
+            request,
+            "limits.html",
+            visit=visit,
+            kind=kind,
+            name=name,
+            rows=rows,
+            history=[(entry, wording.change(entry, parts.pages.zone)) for entry in history],
+            **{"said": "", "failed": "", "failed_limit": "", "tried": "", **more},
+        )
+
+    @made.post("/admin/limits/{kind}/{name}")
+    async def set_limit(request: Request, kind: str, name: str) -> Response:
+        parts, visit = await admin(request)
+        form = dict(await guard.fields(request))
+        wanted = Wanted(
+            f"{kind}/{name}",
+            form.get("limit", ""),
+            "" if "unset" in form else form.get("value", ""),
+            form.get("until", ""),
+            form.get("seen"),
+        )
+        failed = {"failed": "", "failed_limit": wanted.limit, "tried": wanted.value}
+        try:
+            await parts.changes.set(visit, [wanted])
+        except ValueError as error:
+            failed["failed"] = str(error)
+        if failed["failed"] or "hx-request" in request.headers:
+            return await _limits(request, parts, visit, kind, name, **failed)
+        return RedirectResponse(f"{request.url.path}?said=changed", 303)
+
+    @made.get("/admin/history")
+    async def history(request: Request, said: str = "") -> Response:
+        parts, visit = await admin(request)
+        return await _history(request, parts, visit, said=said)
+
+    async def _history(request: Request, parts: Parts, visit: Visit, **more: Any) -> Response:
+        found = await parts.desk.run(parts.desk.plans.history, None, 100)
+        return parts.pages.page(
+            request,
+            "history.html",
+            visit=visit,
+            history=[(entry, wording.change(entry, parts.pages.zone)) for entry in found],
+            **{"said": "", "failed": "", **more},
+        )
+
+    @made.post("/admin/undo")
+    async def undo(request: Request) -> Response:
+        parts, visit = await admin(request)
+        form = dict(await guard.fields(request))
+        try:
+            await parts.changes.undo(visit, int(form.get("number", "0")))
+        except (ValueError, LookupError) as error:
+            return await _history(request, parts, visit, failed=str(error))
+        return RedirectResponse(f"{parts.pages.prefix}admin/history?said=undone", 303)

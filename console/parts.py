@@ -1,0 +1,25 @@
+"""What every page works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.requests import Request
+
+from console.changes import Changes
+from console.desk import Desk
+from console.guard import Guard
+from console.render import Pages
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    desk: Desk
+    guard: Guard
+    pages: Pages
+    changes: Changes
+
+
+def parts_of(request: Request) -> Parts:
+    return cast(Parts, request.app.state.parts)

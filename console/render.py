@@ -1,0 +1,92 @@
+"""Templates → HTML in the reader's language."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from console.words import TITLES
+from room.languages import COOKIE, LANGUAGES, catalogue, choose
+
+HERE = Path(__file__).parent
+TEMPLATES, STATIC, LOCALE = HERE / "templates", HERE / "static", HERE / "locale"
+
+
+class Pages:
+    """``room_title`` is what the pages call the room; ``language`` the one of the room."""
+
+    def __init__(self, prefix: str, room_title: str, language: str, zone: Any) -> None:
+        self.prefix = prefix
+        self.room_title = room_title
+        self.language = language
+        self.zone = zone
+
+    def page(
+        self, request: Request, template: str, status: int = 200, **values: Any
+    ) -> HTMLResponse:
+        """Return a page, or the part of one that a script asked for."""
+        language = self.language_of(request)
+        html = (
+            _environment(language)
+            .get_template(template)
+            .render(
+                prefix=self.prefix,
+                room_title=self.room_title,
+                here=request.url.path,
+                language=language,
+                html_language=LANGUAGES[language][0],
+                languages={code: name for code, (_html, name) in LANGUAGES.items()},
+                asset=self.asset,
+                when=self.when,
+                **values,
+            )
+        )
+        return HTMLResponse(html, status)
+
+    def language_of(self, request: Request) -> str:
+        accepted = request.headers.get("accept-language", "")
+        return choose(request.cookies.get(COOKIE), accepted, self.language)
+
+    def words(self, request: Request, text: str) -> str:
+        """Return one of our sentences in the reader's language."""
+        return str(catalogue(LOCALE, self.language_of(request)).gettext(text))
+
+    def asset(self, name: str) -> str:
+        """Return a file's address, with its content's hash against old caches."""
+        return f"{self.prefix}static/{name}?v={_digest(name)}"
+
+    def when(self, moment: Any) -> str:
+        return "" if moment is None else f"{moment.astimezone(self.zone):%Y-%m-%d %H:%M}"
+
+
+@lru_cache
+def _digest(name: str) -> str:
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+@lru_cache
+def _environment(language: str) -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        extensions=["jinja2.ext.i18n"],
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.install_gettext_translations(  # type: ignore[attr-defined]
+        catalogue(LOCALE, language), newstyle=True
+    )
+    made.filters["path"] = lambda text: quote(str(text), safe="")
+    made.filters["said"] = lambda text: catalogue(LOCALE, language).gettext(text) if text else ""
+    made.filters["title_of"] = lambda name: catalogue(LOCALE, language).gettext(
+        TITLES.get(name, name)
+    )
+    return made

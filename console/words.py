@@ -1,0 +1,63 @@
+"""What the rules call things, as pages call them, so that it can be translated."""
+
+from __future__ import annotations
+
+
+def N_(message: str) -> str:  # noqa: N802  (gettext's name for: translate this later)
+    return message
+
+
+#: Each limit's name → what pages call it. ``tests/unit/test_console.py`` keeps all of them.
+TITLES = {
+    "cpu": N_("CPU cores"),
+    "memory": N_("Memory"),
+    "shm": N_("Shared memory"),
+    "pids": N_("Processes"),
+    "servers": N_("Servers at once"),
+    "gpus": N_("GPUs at once"),
+    "seats": N_("Seats at once"),
+    "gpu_kinds": N_("Kinds of GPUs"),
+    "session": N_("Session"),
+    "idle": N_("Idle time"),
+    "home_soft": N_("Home, warned at"),
+    "home_hard": N_("Home, at most"),
+    "gpu_hours": N_("GPU-hours"),
+    "gpu_pot": N_("Pot of GPU-hours"),
+    "profiles": N_("Profiles"),
+    "images": N_("Images"),
+    "priority": N_("Share"),
+}
+
+#: Sentences and words of the rules that pages show.
+SAID = (
+    N_("CPU cores of one server."),
+    N_("Memory of one server."),
+    N_("Size of /dev/shm of one server; it counts as memory."),
+    N_("Processes and threads of one server."),
+    N_("Servers that run at the same time."),
+    N_("GPUs and MIG instances held at the same time."),
+    N_("Seats of shared GPUs held at the same time."),
+    N_("Which GPU units: a kind (gpu, mig, seat), a part of the card's name, a MIG profile."),
+    N_("How long one server may run."),
+    N_("How long a server may run with nothing to do."),
+    N_("Size of the home above which it is warned of."),
+    N_("Size of the home at which writing fails."),
+    N_("GPU-hours in a window."),
+    N_(
+        "GPU-hours in a window that a class's instructors may grant to its students; 0 where "
+        "nothing is said."
+    ),
+    N_("Profiles that may be started, by their short names."),
+    N_("Images that may be started; * stands for anything."),
+    N_("A class's share of the GPUs against other classes that wait; 1 where nothing is said."),
+    N_("assistant"),
+    N_("instructor"),
+    N_("spawn"),
+    N_("stop"),
+    N_("There is no such page, or it is not yours."),
+    N_("This page is too old. Reload it and try again."),
+    N_("This sign-in is too old, or was begun in another window. Try again."),
+    N_("That did not work. Try again; if it happens again, tell the admin."),
+    N_("The hub did not sign you in. Try again."),
+    N_("The hub does not answer. Try again in a minute."),
+)
