@@ -247,8 +247,12 @@ class Queue(RuleBasedStateMachine):
     # -- what always holds -------------------------------------------------------------------
 
     def check_cap(self, grant: Grant) -> None:
-        user, cap = grant.ticket.user, grant.ticket.cap
-        held = sum(len(g.units) for g in self.leases.values() if g.ticket.user == user)
+        cap, mine = grant.ticket.cap, (grant.ticket.user, grant.ticket.request.pool)
+        held = sum(
+            len(each.units)
+            for each in self.leases.values()
+            if (each.ticket.user, each.ticket.request.pool) == mine
+        )
         assert cap is None or held + len(grant.units) <= cap
 
     @invariant()
