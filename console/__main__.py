@@ -16,7 +16,7 @@ from room.plans.opening import open_plans
 from room.settings import load
 from room.store import open_store
 
-PORT = 8020
+PORT = "8020"
 PREFIX = "/services/console/"
 CLIENT_ID = "service-console"
 HUB_API = "http://hub:8081/hub/api"
@@ -26,17 +26,19 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     settings = load(Path(os.environ["ROOM_CONFIG"]))
     token = Path(os.environ["ROOM_CONSOLE_TOKEN_FILE"]).read_text().strip()
+    hub_api = os.environ.get("ROOM_HUB_API", HUB_API)
     store = open_store(settings)
     plans = open_plans(store, settings)
     title = "Torchroom" if settings.name == "torchroom" else f"Torchroom {settings.name}"
     app = make_app(
-        Desk(store, plans, Hub(HUB_API, PREFIX, token, CLIENT_ID)),
+        Desk(store, plans, Hub(hub_api, PREFIX, token, CLIENT_ID)),
         Pages(PREFIX, title, settings.language, plans.zone),
         secure=settings.location.scheme == "https",
         profiles=frozenset(str(each["slug"]) for each in settings.profile_list(has_gpus=True)),
     )
     # The proxy reaches it by name on the control network, where no student is.
-    uvicorn.run(app, host="0.0.0.0", port=PORT, access_log=False)  # noqa: S104
+    port = int(os.environ.get("ROOM_CONSOLE_PORT", PORT))
+    uvicorn.run(app, host="0.0.0.0", port=port, access_log=False)  # noqa: S104
 
 
 if __name__ == "__main__":

@@ -11,12 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from room.settings import Settings
-from spawner import i18n, oauth, pages
+from spawner import console, i18n, oauth, pages
 from spawner.spawner import RoomSpawner
 
 HUB_PORT = 8081
 AGENT_URL = "http://agent:8010"
-CONSOLE, CONSOLE_URL = "console", "http://console:8020"
 #: A name that only the control network knows: students cannot reach the proxy's API.
 PROXY_API_URL = "http://proxy-api:8001"
 
@@ -54,7 +53,7 @@ def configure(c: Any, settings: Settings, environment: Mapping[str, str]) -> Non
     update_admission(c, settings)
     update_environment(c, settings)
     update_intervals(c)
-    update_console(c, settings)
+    console.configure(c, console.URL, _secret(settings, "console_token"))
     oauth.configure(c, settings)
     i18n.configure(c, settings)
     pages.configure(c, settings)
@@ -160,21 +159,6 @@ def update_environment(c: Any, settings: Settings) -> None:
     if settings.mirrors.pypi:
         environment["PIP_INDEX_URL"] = without_password(settings.mirrors.pypi)
     c.RoomSpawner.environment = environment
-
-
-def update_console(c: Any, settings: Settings) -> None:
-    """The console beside the hub: everyone may open it, and it shows each what is theirs."""
-    c.JupyterHub.services = [
-        {
-            "name": CONSOLE,
-            "url": CONSOLE_URL,
-            "api_token": _secret(settings, "console_token"),
-            "oauth_no_confirm": True,
-        }
-    ]
-    scopes = ["list:users", "read:users:name", "read:servers", "delete:servers"]
-    c.JupyterHub.load_roles = [{"name": CONSOLE, "services": [CONSOLE], "scopes": scopes}]
-    c.JupyterHub.extra_user_scopes = {f"access:services!service={CONSOLE}"}
 
 
 def update_intervals(c: Any) -> None:

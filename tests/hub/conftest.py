@@ -35,6 +35,7 @@ class Hub:
         settings: Mapping[str, Any] | None = None,
         *,
         trusted: tuple[str, ...] = (),
+        console: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
         self.port, self.public_port = free_port(), free_port()
@@ -52,6 +53,7 @@ class Hub:
             "public_port": self.public_port,
             "token": SERVICE_TOKEN,
             "trusted": list(trusted),
+            "console": dict(console or {}),
             "settings": {
                 "data_root": str(directory),
                 "address": self.public_url,

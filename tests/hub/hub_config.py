@@ -4,7 +4,7 @@ import json
 import os
 
 from room.settings import Settings
-from spawner import i18n, oauth, pages
+from spawner import console, i18n, oauth, pages
 
 c = get_config()  # noqa: F821
 options = json.loads(os.environ["TEST_HUB"])
@@ -33,5 +33,7 @@ c.JupyterHub.proxy_class = "tests.utils.tiny_proxy.TinyProxy"
 c.JupyterHub.spawner_class = "tests.utils.scripted_spawner.ScriptedSpawner"
 c.Spawner.start_timeout = 60
 c.Spawner.poll_interval = 1
+if options["console"]:
+    console.configure(c, options["console"]["url"], options["console"]["token"])
 if options["trusted"]:
     c.TokenLogin.trusted_proxies = options["trusted"]
