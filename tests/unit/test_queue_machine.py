@@ -248,7 +248,11 @@ class Queue(RuleBasedStateMachine):
 
     def check_cap(self, grant: Grant) -> None:
         user, cap = grant.ticket.user, grant.ticket.cap
-        held = sum(len(g.units) for g in self.leases.values() if g.ticket.user == user)
+        held = sum(
+            len(g.units)
+            for g in self.leases.values()
+            if g.ticket.user == user and g.ticket.request.pool == grant.ticket.request.pool
+        )
         assert cap is None or held + len(grant.units) <= cap
 
     @invariant()
