@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bench import harness
-from bench.queue_policies import OTHERS, Ordered, Ours
+from bench.queue_policies import OTHERS, Ordered, Ours, Packed
 from bench.queue_trace import Request, classroom, heavy, weights
 from bench.queue_waits import Waits
 from room.gpus.events import Policy, Released, Submitted, Surveyed, Ticket
@@ -44,6 +45,13 @@ class Outcome:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
+class Bounds(NamedTuple):
+    """Utilisations: ``split`` no order can exceed; ``packed`` the best order here reached."""
+
+    split: float
+    packed: float
+
+
 def jain(shares: Sequence[float]) -> float:
     """Return Jain's index: 1 when all have the same, 1/n when one has all."""
     squares = sum(share * share for share in shares)
@@ -51,7 +59,10 @@ def jain(shares: Sequence[float]) -> float:
 
 
 def bound(requests: Sequence[Request], units: int) -> float:
-    """Return the utilisation until the last arrival that no order can exceed."""
+    """Return the utilisation until the last arrival that no order can exceed.
+
+    It is what one pool of units reaches that splits all work at will.
+    """
     end = requests[-1].at
     left = done = last = 0.0
     for request in requests:
@@ -65,7 +76,10 @@ def bound(requests: Sequence[Request], units: int) -> float:
 
 
 def play(
-    requests: Sequence[Request], units: int, queue: Ours | Ordered, watch: Waits | None = None
+    requests: Sequence[Request],
+    units: int,
+    queue: Ours | Ordered | Packed,
+    watch: Waits | None = None,
 ) -> Outcome:
     """Let everyone come, run and go; ``watch`` is told of it."""
     end, begin = requests[-1].at, requests[0].at
@@ -128,7 +142,12 @@ def measure(say: Callable[[str], None]) -> list[harness.Result]:
         watch = Waits(Policy().max_wait)
         ours = play(requests, units, Ours(units), watch)
         others = {kind: play(requests, units, Ordered(units, kind)) for kind in OTHERS}
-        rows += _rows(units, ours, others, light, bound(requests, units), machine)
+        whole = play(requests, units, Packed(units))
+        # What gives whole units to whole requests, and the most that any of those here did.
+        packed = max(each.utilisation for each in (whole, ours, *others.values()))
+        bounds = Bounds(bound(requests, units), packed)
+        pairs = [n for n, request in enumerate(requests) if request.units == 2]
+        rows += _rows(units, ours, others, light, pairs, bounds, machine)
         rows += _long_waits(units, ours, watch, machine)
         if units == SIZES[0]:
             _frontier(requests, units, others, light, say)
@@ -141,7 +160,8 @@ def _rows(
     ours: Outcome,
     others: Mapping[str, Outcome],
     light: Sequence[int],
-    most: float,
+    pairs: Sequence[int],
+    most: Bounds,
     machine: Mapping[str, object],
 ) -> list[harness.Result]:
     everyone = sorted(ours.waits)
@@ -158,11 +178,21 @@ def _rows(
     return [
         row("1 - Jain's index of the backlogged", "", lambda o: 1 - o.jain, 0.02),
         row("hours in which all of them were backlogged", "h", lambda o: o.backlogged / HOUR),
-        row("utilisation lost of the bound", "", lambda o: 1 - o.utilisation / most, 0.01),
+        row(
+            "utilisation lost of all work split", "", lambda o: 1 - o.utilisation / most.split, 0.01
+        ),
+        row(
+            "utilisation lost of work conserved",
+            "",
+            lambda o: 1 - o.utilisation / most.packed,
+            0.01,
+        ),
         row("p95 wait of who uses little", "s", lambda o: o.p(0.95, light), fifth),
         row("p50 wait", "s", lambda o: o.p(0.5, everyone)),
         row("p95 wait", "s", lambda o: o.p(0.95, everyone)),
         row("longest wait", "s", lambda o: o.p(1.0, everyone)),
+        row("p50 wait for two units", "s", lambda o: o.p(0.5, pairs)),
+        row("p95 wait for two units", "s", lambda o: o.p(0.95, pairs)),
         harness.summarize(
             f"{units} units: microseconds a decision",
             "us",

@@ -1,10 +1,11 @@
-"""Who is next: the room's queue, and the three orders it is measured against.
+"""Who is next: the room's queue, and the orders it is measured against.
 
 The others pass whoever needs more units than are free, so that none loses utilisation by waiting.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Callable
 
@@ -93,5 +94,35 @@ class Ordered:
         return granted
 
 
-#: The others, by the name in the results.
+class Packed:
+    """Idles no unit while anything that waits fits: fewest units first, then who came first.
+
+    Nobody would want it, for who needs several gets them when nobody else is there. It shows what
+    an order can reach that gives whole units to whole requests.
+    """
+
+    def __init__(self, units: int) -> None:
+        self.free = units
+        self.waiting: list[tuple[int, int]] = []
+        self.units: dict[int, int] = {}
+
+    def ask(self, number: int, request: Request) -> list[int]:
+        self.units[number] = request.units
+        heapq.heappush(self.waiting, (request.units, number))
+        return self._grant()
+
+    def end(self, number: int, _at: float) -> list[int]:
+        self.free += self.units[number]
+        return self._grant()
+
+    def _grant(self) -> list[int]:
+        granted: list[int] = []
+        while self.waiting and self.waiting[0][0] <= self.free:
+            units, number = heapq.heappop(self.waiting)
+            self.free -= units
+            granted.append(number)
+        return granted
+
+
+#: The others that a room might choose, by the name in the results.
 OTHERS = ("fifo", "fair share without decay", "least attained service")

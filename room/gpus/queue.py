@@ -17,6 +17,9 @@ request for several units that cannot start has a time at which it can, by the e
 units reserved from then on: others pass it on these only with a lease that ends by then, and
 nobody at all if it has waited too long. When two requests would reserve the same unit only the
 first of them does. A time that nobody knows, because leases have no end, reserves nothing.
+
+When it is the turn of a request for one unit, and several are free, a request for several goes
+first if it may: ``early`` says when.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from room.gpus.early import early
 from room.gpus.events import (
     NEVER,
     Adopted,
@@ -111,41 +115,60 @@ def _grants(state: State) -> list[Grant]:
 
 
 def _next_grant(state: State) -> Grant | None:
-    """Return the first ticket in the order that can start now without delaying one before it."""
+    """Return whose turn it is of those that can start now, or who may go before them."""
+    late, order = state.first_overdue(), state.first_of_each()
     reservations: list[Reservation] = []
+    grant = _in_turn(state, late, order, reservations)
+    if grant is None or grant.ticket.request.count > 1 or state.pool.free_count == 1:
+        return grant
+    sooner = (_place(state, each, reservations) for each in early(state, grant.ticket, late, order))
+    return next(filter(None, sooner), grant)
+
+
+def _in_turn(
+    state: State, late: list[Ticket], order: list[Ticket], reservations: list[Reservation]
+) -> Grant | None:
+    """Return the first ticket that can start now without delaying one before it.
+
+    ``reservations`` are added to: those of the tickets before it.
+    """
     tried: set[Shape] = set()
-    for hold, tickets in ((True, state.first_overdue()), (False, state.first_of_each())):
+    for hold, tickets in ((True, late), (False, order)):
         for ticket in tickets:
             shape = Shape(ticket.request, ticket.lease_seconds)
             # Who asks for what one before them could not have cannot have it either.
             if shape not in tried:
                 tried.add(shape)
-                grant = _try(state, ticket, reservations, hold=hold)
+                grant = _place(state, ticket, reservations)
                 if grant is not None:
                     return grant
+                _reserve(state, ticket, reservations, hold=hold)
     return None
 
 
-def _try(
-    state: State, ticket: Ticket, reservations: list[Reservation], *, hold: bool
-) -> Grant | None:
-    """Place a ticket beside the reservations of those before it, or reserve units for it.
+def _place(state: State, ticket: Ticket, reservations: list[Reservation]) -> Grant | None:
+    """Give a ticket units that are free, beside the reservations of those before it."""
+    ends = NEVER if ticket.lease_seconds is None else state.now + ticket.lease_seconds
+    placed = state.pool.place(ticket.request, _beside(reservations, ends), ticket.avoid)
+    if placed is None:
+        return None
+    return Grant(ticket, tuple(unit.uuid for unit in placed), state.now, ends)
+
+
+def _reserve(state: State, ticket: Ticket, reservations: list[Reservation], *, hold: bool) -> None:
+    """Reserve units for a ticket that cannot start.
 
     ``hold``: it waited too long, and nobody at all passes it on the units it waits for.
     """
-    ends = NEVER if ticket.lease_seconds is None else state.now + ticket.lease_seconds
-    placed = state.pool.place(ticket.request, _beside(reservations, ends), ticket.avoid)
-    if placed is not None:
-        return Grant(ticket, tuple(unit.uuid for unit in placed), state.now, ends)
     # One unit is there or it is not; only who needs several has to gather them.
-    if ticket.request.count > 1:
-        found = state.pool.reserve(ticket.request, state.now)
-        if found is not None and not any(found.units & each.units for each in reservations):
-            if hold:
-                reservations.append(Reservation(-NEVER, found.units))
-            elif found.at < NEVER:
-                reservations.append(found)
-    return None
+    if ticket.request.count == 1:
+        return
+    found = state.pool.reserve(ticket.request, state.now)
+    if found is not None and not any(found.units & each.units for each in reservations):
+        if hold:
+            reservations.append(Reservation(-NEVER, found.units))
+        elif found.at < NEVER:
+            reservations.append(found)
 
 
 def _beside(reservations: list[Reservation], ends: float) -> MayHave | None:

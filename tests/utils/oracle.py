@@ -70,22 +70,54 @@ def grants(facts: Facts) -> list[Grant]:
 def next_grant(facts: Facts) -> Grant | None:
     reserved = Reserved()
     for ticket, overdue in in_order(facts):
-        ends = NEVER if ticket.lease_seconds is None else facts.now + ticket.lease_seconds
-        free = [
-            unit
-            for unit in facts.units
-            if is_free(facts, unit)
-            and ticket.request.takes(unit)
-            and reserved.allows(unit.uuid, ends)
-        ]
-        chosen = choose(facts, free, ticket)
-        if chosen:
-            return Grant(ticket, tuple(unit.uuid for unit in chosen), facts.now, ends)
+        grant = start(facts, ticket, reserved)
+        if grant is not None:
+            return sooner(facts, grant, reserved) or grant
         if ticket.request.count > 1:
             at, units = soonest(facts, ticket.request)
             if units and not reserved.clashes(units) and (overdue or at < NEVER):
                 reserved.kept.append(Held(units, -NEVER if overdue else at))
     return None
+
+
+def start(facts: Facts, ticket: Ticket, reserved: Reserved) -> Grant | None:
+    ends = NEVER if ticket.lease_seconds is None else facts.now + ticket.lease_seconds
+    free = [
+        unit
+        for unit in facts.units
+        if is_free(facts, unit) and ticket.request.takes(unit) and reserved.allows(unit.uuid, ends)
+    ]
+    chosen = choose(facts, free, ticket)
+    return Grant(ticket, tuple(unit.uuid for unit in chosen), facts.now, ends) if chosen else None
+
+
+# -- who needs several goes before their turn --------------------------------------------------
+
+
+def sooner(facts: Facts, grant: Grant, reserved: Reserved) -> Grant | None:
+    """Return what a request for several gets instead of the one for one whose turn it is."""
+    if grant.ticket.request.count > 1:
+        return None
+    latest = since(facts, grant.ticket) + facts.policy.max_wait
+    for ticket, late in in_order(facts):
+        several = ticket.request.count > 1 and since(facts, ticket) <= latest
+        if several and (late or is_near_the_front(facts, ticket)):
+            found = start(facts, ticket, reserved)
+            if found is not None:
+                return found
+    return None
+
+
+def is_near_the_front(facts: Facts, ticket: Ticket) -> bool:
+    """Whether one lease less would make a ticket's user and class the first ones, or as good."""
+    may = [each for each in facts.tickets if not at_cap(facts, each)]
+    reading, weight = facts.clock.reading, facts.policy.weight(ticket.group)
+    length = ticket.lease_seconds or 0.0
+    cost = ticket.request.count * (reading(facts.now + length) - reading(facts.now))
+    of_class = amount(facts, lambda _user, group: group == ticket.group)
+    return used(facts, ticket) - cost <= min(
+        used(facts, each) for each in may if each.group == ticket.group
+    ) and (of_class - cost) / weight <= min(class_key(facts, each.group) for each in may)
 
 
 # -- the order -------------------------------------------------------------------------------
