@@ -33,7 +33,7 @@ class Lock(NamedTuple):
 #: In this order: test.in takes host.txt for its constraints.
 LOCKS = (
     Lock("requirements/host", HOST),
-    Lock("requirements/test", HOST),
+    Lock("requirements/test", HOST, "requirements/never.txt"),
     Lock("requirements/uv", IMAGE),
     Lock("requirements/room", IMAGE, "requirements/never.txt"),
     Lock("images/pytorch/torch-cu128", IMAGE),
