@@ -14,10 +14,12 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from engine import build, rootfs, site, sources
 from engine.errors import BuildError
+from engine.together import together
 from room.settings import Settings
 
 __all__ = ["SPECS", "BuildError", "Image", "ImageSpec", "describe", "ensure", "images_for"]
@@ -193,6 +195,20 @@ def missing(images: Mapping[str, Image], wanted: Iterable[str], present: set[str
     return [i for i in images.values() if i.spec.name in needed and i.tag not in present]
 
 
+def generations(todo: Sequence[Image]) -> list[list[Image]]:
+    """Return what can be built at the same time: parents first, and of one age the largest first.
+
+    The largest takes longest, and the others are done beside it.
+    """
+    ages: dict[str, int] = {}
+    for image in todo:
+        ages[image.spec.name] = ages.get(image.spec.parent or "", -1) + 1
+    return [
+        sorted((i for i in todo if ages[i.spec.name] == age), key=lambda i: -i.spec.disk)
+        for age in sorted(set(ages.values()))
+    ]
+
+
 def tar(context: Mapping[str, File]) -> bytes:
     """Return a build context as BuildKit reads it from standard input: same bytes, same cache."""
     buffer = io.BytesIO()
@@ -232,11 +248,15 @@ def ensure(
             f"There is no image {unknown[0]!r}.", f"The room's images: {', '.join(images)}."
         )
     engine = build.Docker(settings.engine_socket)
-    present = set() if fresh else engine.tags()
-    todo = missing(images, wanted, present)
-    if todo:
+
+    def todo() -> list[Image]:
+        return missing(images, wanted, set() if fresh else engine.tags())
+
+    if todo():
         with build.only_one(root / "build", say):
-            _build_all(settings, engine, images, todo, say, fresh, root)
+            # Another process may have built some or all while this one waited for its turn.
+            if still := todo():
+                _build_all(settings, engine, images, still, say, fresh, root)
     return {name: image.tag for name, image in images.items()}
 
 
@@ -253,12 +273,11 @@ def _build_all(
     engine.require_disk(sum(image.spec.disk for image in todo))
     here = site.require(site.of(settings), needs, settings.images.cuda)
     for image in todo:
-        # Another process may have built it while this one waited for its turn.
-        if not fresh and image.tag in engine.tags():
-            continue
-        name = image.spec.name
-        if name == "pytorch":
+        if image.spec.name == "pytorch":
             _require_lock(settings.images.cuda, image.context)
+
+    def build_one(image: Image, say: Callable[[str], None]) -> None:
+        name = image.spec.name
         arguments = dict(image.arguments)
         log = root / "build" / f"{name}.log"
         if image.spec.parent:
@@ -275,6 +294,9 @@ def _build_all(
                 site=here,
                 fresh=fresh and name == "base",
             )
+
+    for generation in generations(todo):
+        together([partial(build_one, image) for image in generation], say)
 
 
 def _prefixed(say: Callable[[str], None], name: str) -> Callable[[str], None]:

@@ -235,6 +235,27 @@ def test_a_build_with_a_site_ca_leaves_it_in_no_layer(checkout: Path, tmp_path: 
     assert docker("run", "--rm", tag, "caddy", "version").startswith("2.")
 
 
+def test_two_images_are_built_at_the_same_time_and_each_keeps_its_log(checkout: Path) -> None:
+    """The first word of each waits for the other's, which nobody says where one comes after."""
+    for name in ("front", "proxy"):
+        path = checkout / "images" / name / "Dockerfile"
+        # A step is said once it has been running for a moment.
+        path.write_text(f"{path.read_text()}\nRUN sleep 2\n")
+    meeting, heard = threading.Barrier(2), set()
+
+    def say(line: str) -> None:
+        name = line.partition(":")[0]
+        if name not in heard:
+            heard.add(name)
+            meeting.wait(60)
+
+    made = images.ensure(SETTINGS, ["front", "proxy"], say, root=checkout)
+    assert heard == {"front", "proxy"}
+    for name in heard:
+        assert "sleep 2" in (checkout / "build" / f"{name}.log").read_text()
+        assert docker("image", "inspect", "--format={{.Id}}", made[name]).startswith("sha256:")
+
+
 def test_a_failing_step_leaves_no_tag_and_shows_its_last_words(checkout: Path) -> None:
     tag = change_front(checkout, "USER 0:0\nRUN echo what-the-step-said && exit 7")
     with pytest.raises(BuildError, match="what-the-step-said") as caught:

@@ -12,7 +12,7 @@ import pytest
 from engine import images, rootfs
 from engine.build import Steps, explain, last_words, step_of
 from engine.errors import BuildError
-from engine.images import File, digest, images_for, missing, read_context, tar
+from engine.images import File, digest, generations, images_for, missing, read_context, tar
 from room.settings import Images, Mirrors, Settings
 
 HERE = Path(__file__).resolve().parents[2]
@@ -166,6 +166,27 @@ def test_only_what_is_missing_is_built(
     found = images_for(Settings(), checkout(tmp_path))
     there = {found[name].tag for name in present}
     assert [image.spec.name for image in missing(found, wanted, there)] == built
+
+
+@pytest.mark.parametrize(
+    ("todo", "expected"),
+    [
+        pytest.param(
+            ["base", "room", "proxy", "front", "pytorch"],
+            [["base"], ["pytorch", "room", "proxy", "front"]],
+            id="the largest of those that have what they start from",
+        ),
+        pytest.param(["front", "room"], [["room", "front"]], id="the parent is there"),
+        pytest.param(["base"], [["base"]], id="the base itself"),
+        pytest.param([], [], id="nothing"),
+    ],
+)
+def test_what_has_its_parent_is_built_at_once(
+    tmp_path: Path, todo: list[str], expected: list[list[str]]
+) -> None:
+    found = images_for(Settings(), checkout(tmp_path))
+    made = generations([found[name] for name in todo])
+    assert [[image.spec.name for image in one] for one in made] == expected
 
 
 def test_an_unknown_image_is_refused_by_name() -> None:
