@@ -62,14 +62,21 @@ async def _end(services: Services, spawner: Any, end: End) -> None:
 
 
 async def resume(services: Services, start: Callable[[Owner], Awaitable[bool]]) -> None:
-    """Once after the hub's start: let everyone with a place in the queue wait on.
+    """Once after the hub's start: let everyone wait on who has a place in the queue.
 
     ``start`` asks for a server as its owner did; False means that it cannot be had any more.
     """
     await services.compared.wait()
     waiting = {each.ticket.owner: each.ticket.id for each in await services.waiting.tickets()}
-    leases = await services.store.run(services.broker.leases)
-    waiting |= {lease.owner: lease.id for lease in leases if lease.ready_at is None}
+    for lease in await services.store.run(services.broker.leases):
+        spawner = services.spawners.get(lease.owner)
+        if lease.ready_at is not None:
+            continue
+        if spawner is not None and spawner.ready:
+            # It came up while the hub was away: its time runs, and its end frees its GPUs at once.
+            await services.store.run(services.broker.ready, lease.id)
+        else:
+            waiting[lease.owner] = lease.id
     for owner, ticket_id in waiting.items():
         if owner in services.starting:
             continue

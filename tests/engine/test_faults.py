@@ -9,6 +9,7 @@ from itertools import count
 import docker
 import pytest
 
+from spawner.reconcile import EVERY as RECONCILED_EVERY
 from tests.engine.conftest import STUB, Room, opened, running_agent
 from tests.utils.faulty_engine import FaultyEngine
 from tests.utils.hub import Hub
@@ -157,8 +158,14 @@ def test_a_hub_killed_while_a_server_boots_finds_it_again(room: Room) -> None:
     hub.start()
     wait_until(lambda: (hub.model("alice") or {}).get("ready"), timeout=40, explain=hub.tail)
     assert room.container("alice").attrs["State"]["Pid"] == pid
-    assert len(room.leases()) == 1
+    wait_until(
+        lambda: [lease.ready_at for lease in room.leases() if lease.ready_at],
+        timeout=20,
+        explain=hub.tail,
+    )
     hub.stop_server("alice")
+    # With the server, and not only when leases and containers are compared the next time.
+    wait_until(lambda: not room.leases(), timeout=RECONCILED_EVERY / 3, explain=hub.tail)
     room.wait_nothing_left()
 
 
