@@ -124,7 +124,10 @@ class Room:
 
     def containers(self) -> list[Any]:
         return self.client.containers.list(
-            all=True, filters={"label": [f"{LABEL_ROOM}={self.name}", f"{LABEL_KIND}=server"]}
+            all=True,
+            filters={"label": [f"{LABEL_ROOM}={self.name}", f"{LABEL_KIND}=server"]},
+            # One that goes while they are looked at is none.
+            ignore_removed=True,
         )
 
     def container(self, user: str, server: str = "") -> Any:

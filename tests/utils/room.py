@@ -108,7 +108,11 @@ class ComposedRoom:
         labels = [f"{LABEL_ROOM}={self.name}", f"{LABEL_KIND}=server"]
         if user:
             labels.append(f"{LABEL_USER}={user}")
-        return list(self.client.containers.list(all=True, filters={"label": labels}))
+        # One that goes while they are looked at is none.
+        found = self.client.containers.list(
+            all=True, filters={"label": labels}, ignore_removed=True
+        )
+        return list(found)
 
     def service(self, name: str) -> Any:
         """Return the container of one of the room's own services."""
