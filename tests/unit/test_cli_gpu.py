@@ -57,7 +57,8 @@ class Hub(http.server.ThreadingHTTPServer):
         answer = {"units": UNITS, "queue": QUEUE, "use_problem": ""}
         self.gpus: tuple[int, Any] = (200, answer)
         self.reply: tuple[int, Any] = (200, {})
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        # It is told to end at most this many seconds late.
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
