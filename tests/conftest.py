@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.utils.room import ComposedRoom
+
+#: Folders whose tests share one composed room.
+OF_THE_ROOM = ("tests/browser/", "tests/room/")
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +24,15 @@ def running_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposedR
         print(room.logs())
     finally:
         room.close()
+
+
+class Schedule(LoadScopeScheduling):
+    """What a worker takes at once: a whole file, or all tests of the running room."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "the running room" if nodeid.startswith(OF_THE_ROOM) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule:
+    """Fixtures of a module or of the session are not made again by each worker."""
+    return Schedule(config, log)

@@ -1,18 +1,20 @@
 """``python -m tests.prepare``: what the tests need beyond Python, installed where it is missing.
 
 An engine with simulated GPUs by the room's own roles, the room's images, Debian's Chromium, and
-the shells in which the room command completes words.
+the shells in which the room command completes words. With ``--beside`` it does not wait for the
+images: the tests that need none come first, and the fixtures of the others wait for them.
 """
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 
 from cli import gpus, host
 from cli.doctor import examine
 from cli.errors import Problem
-from cli.steps import step
+from cli.steps import console, step
 from engine import images
 from room.settings import Settings
 
@@ -35,7 +37,7 @@ def main() -> None:
     try:
         prepare_engine(Settings())
         install_programs()
-        build_images(Settings())
+        build_images_beside() if "--beside" in sys.argv else build_images(Settings())
     except Problem as problem:
         problem.show()
         raise SystemExit(problem.exit_code) from None
@@ -66,6 +68,22 @@ def install_programs() -> None:
 def build_images(settings: Settings) -> None:
     with step("Building the images") as current:
         images.ensure(settings, progress=current.say)
+
+
+def build_images_beside() -> None:
+    """Leave the build to a process of its own. What fails there is built and told by a fixture."""
+    log = images.ROOT / "build" / "images.log"
+    log.parent.mkdir(exist_ok=True)
+    where = log.relative_to(images.ROOT)
+    console.print(f"… Building the images beside the first tests: {where}", markup=False)
+    with log.open("wb") as output:
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.prepare"],
+            cwd=images.ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
 
 
 if __name__ == "__main__":

@@ -79,6 +79,11 @@ def test_the_project_is_looked_at_at_all():
     assert ROOT / "room" / "models.py" in MODULES
 
 
+def test_every_folder_that_has_tests_is_run(pytestconfig):
+    tests = [path.relative_to(ROOT) for path in MODULES if path.name.startswith("test_")]
+    assert sorted(pytestconfig.getini("testpaths")) == sorted({str(path.parent) for path in tests})
+
+
 def test_no_module_is_longer_than_can_be_read():
     lengths = {path: len(path.read_text("utf-8").splitlines()) for path in MODULES}
     long = {
