@@ -18,6 +18,7 @@ from tests.utils.wait import wait_until
 
 pytestmark = pytest.mark.room
 
+SERVICES = ("front", "proxy", "hub", "agent", "console")
 NO_INTERNALS = re.compile(r"Exception|Traceback|\b[45]\d\d\b")
 
 
@@ -29,7 +30,7 @@ def test_up_prints_the_address_and_a_login_link_for_the_admin(running_room: Comp
 def test_up_again_changes_nothing(running_room: ComposedRoom) -> None:
     state = running_room.data_root / "state"
     secrets = {path.name: path.read_text() for path in (state / "secrets").iterdir()}
-    before = {name: running_room.service(name).id for name in ("front", "proxy", "hub", "agent")}
+    before = {name: running_room.service(name).id for name in SERVICES}
     running_room.up()
     assert {name: running_room.service(name).id for name in before} == before
     assert {path.name: path.read_text() for path in (state / "secrets").iterdir()} == secrets
@@ -45,7 +46,8 @@ def test_secrets_are_readable_by_the_rooms_own_user_alone(running_room: Composed
 
 
 def test_the_rooms_services_are_nobodies_on_the_host(running_room: ComposedRoom) -> None:
-    for name, user in (("front", "1100"), ("proxy", "1100"), ("hub", "1100"), ("agent", "0:0")):
+    for name in SERVICES:
+        user = "0:0" if name == "agent" else "1100"
         host = running_room.service(name).attrs["HostConfig"]
         assert running_room.service(name).attrs["Config"]["User"].startswith(user), name
         assert host["CapDrop"] == ["ALL"], name
@@ -53,11 +55,39 @@ def test_the_rooms_services_are_nobodies_on_the_host(running_room: ComposedRoom)
         assert "no-new-privileges" in str(host["SecurityOpt"]), name
     sockets = [
         name
-        for name in ("front", "proxy", "hub", "agent")
+        for name in SERVICES
         if any("docker.sock" in m["Source"] for m in running_room.service(name).attrs["Mounts"])
     ]
     # The agent reads the servers' labels; the hub starts servers.
     assert sockets == ["hub", "agent"]
+
+
+def test_the_console_sees_the_rooms_database_and_no_secret_but_its_own(
+    running_room: ComposedRoom,
+) -> None:
+    state = running_room.data_root / "state"
+    console = running_room.service("console")
+    look = f"cd {state} && ls secrets front agent && ls torchroom.sqlite && ls -A secrets"
+    code, output = console.exec_run(["bash", "-c", look])
+    assert code == 0
+    assert output.decode().split() == ["agent:", "front:", "secrets:", "torchroom.sqlite"]
+    code, output = console.exec_run(["cat", "/run/secrets/console_token"])
+    assert output.decode() == (state / "secrets" / "console_token").read_text()
+
+
+def test_a_student_opens_the_console_through_the_front(running_room: ComposedRoom) -> None:
+    async def ask() -> str:
+        async with Student(running_room.address) as student:
+            await student.log_in(running_room.token("clara"), "clara")
+            page = await student.send("The console", "GET", "services/console/")
+            return str(page.text)
+
+    page = asyncio.run(ask())
+    assert "My room" in page
+    assert "clara" in page
+    plans = running_room.run("plan", "set", "clara", "gpus=1")
+    assert "not set → 1" in plans.stdout
+    assert "clara (set by" in asyncio.run(ask())
 
 
 def test_smoke_is_green_on_the_cpu(running_room: ComposedRoom) -> None:
