@@ -67,10 +67,11 @@ def test_the_console_sees_the_rooms_database_and_no_secret_but_its_own(
 ) -> None:
     state = running_room.data_root / "state"
     console = running_room.service("console")
-    look = f"cd {state} && ls secrets front agent && ls torchroom.sqlite && ls -A secrets"
-    code, output = console.exec_run(["bash", "-c", look])
-    assert code == 0
-    assert output.decode().split() == ["agent:", "front:", "secrets:", "torchroom.sqlite"]
+    assert console.exec_run(["test", "-r", str(state / "torchroom.sqlite")]).exit_code == 0
+    for hidden in ("secrets/hub_token", "secrets/crypt_key", "front/Caddyfile"):
+        assert (state / hidden).exists()
+        for user in ("1100", "0"):
+            assert console.exec_run(["cat", str(state / hidden)], user=user).exit_code != 0
     code, output = console.exec_run(["cat", "/run/secrets/console_token"])
     assert output.decode() == (state / "secrets" / "console_token").read_text()
 
