@@ -17,15 +17,15 @@ Role = Literal["student", "assistant", "instructor"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 #: ``see``: who is in the class, and what of it runs. ``open``: work in a student's server, to
-#: help. ``stop``, ``start``: a server of somebody in the class. ``help``, ``give``: what the room
-#: itself offers to those who help, and to those who divide what the class has.
-Act = Literal["see", "open", "stop", "start", "help", "give"]
+#: help. ``stop``, ``start``: a server of somebody in the class. ``give``: divide what the class has
+#: among its people; that is the console's, and no scope of JupyterHub's.
+Act = Literal["see", "open", "stop", "start", "give"]
 
 #: What each role may do in its own class. An admin's rights are JupyterHub's own, in every class.
 MAY: Mapping[Role, frozenset[Act]] = {
     "student": frozenset(),
-    "assistant": frozenset({"see", "open", "stop", "help"}),
-    "instructor": frozenset({"see", "open", "stop", "start", "help", "give"}),
+    "assistant": frozenset({"see", "open", "stop"}),
+    "instructor": frozenset({"see", "open", "stop", "start", "give"}),
 }
 STAFF: tuple[Role, ...] = tuple(role for role in ROLES if MAY[role])
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyterhub.auth import Authenticator
-from jupyterhub.scopes import define_custom_scopes
 from tornado import web
 from traitlets import Instance, List, Unicode, default
 
@@ -23,7 +22,6 @@ from room.people import People
 from room.person import Accepted, Refused
 from room.store import Store
 from spawner import admin, login, pages
-from spawner.class_roles import CUSTOM_SCOPES
 from spawner.membership import Membership
 
 #: For how long the addresses of our proxies are taken as known, in seconds.
@@ -121,8 +119,6 @@ class TokenLogin(Authenticator):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        # Before the hub loads its roles, of which some may have them already.
-        define_custom_scopes(CUSTOM_SCOPES)
         self._proxies: tuple[float, tuple[Network, ...]] = (float("-inf"), ())
         self._unlogged = 0
         self._told_at = float("-inf")

@@ -15,12 +15,6 @@ from room.person import Person
 from room.roles import MAY, STAFF, Act, Role, openable, staff
 from room.roster import CLASS
 
-#: Scopes of the room's own, for those who ask the hub what somebody may do in a class.
-CUSTOM_SCOPES = {
-    "custom:room:give": {"description": "Divide what a class has among its students."},
-    "custom:room:help": {"description": "See and help the people of a class."},
-}
-
 #: What each act needs, without its filter. ``open`` is filtered to users, the rest to the class.
 SCOPES: Mapping[Act, tuple[str, ...]] = {
     "see": (
@@ -34,8 +28,7 @@ SCOPES: Mapping[Act, tuple[str, ...]] = {
     "open": ("access:servers",),
     "stop": ("delete:servers",),
     "start": ("start:servers",),
-    "help": ("custom:room:help",),
-    "give": ("custom:room:give",),
+    "give": (),
 }
 #: What no filter can be put on: JupyterHub's page of people, which shows what the others let it.
 PAGE = "admin-ui"

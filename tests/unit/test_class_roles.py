@@ -10,20 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jupyterhub.roles import _validate_role_name
-from jupyterhub.scopes import define_custom_scopes, expand_scopes, parse_scopes
+from jupyterhub.scopes import expand_scopes, parse_scopes
 
 from room import access
 from room.person import Membership, Person
 from room.roles import MAY, ROLES, openable, staff
 from room.roster import normalize_class
-from spawner.class_roles import CUSTOM_SCOPES, SCOPES, role_name, scopes, wanted
+from spawner.class_roles import SCOPES, role_name, scopes, wanted
 from spawner.closing import over
 from spawner.pages import kept_from
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
 BEFORE, LATER = NOW - timedelta(seconds=1), NOW + timedelta(days=1)
-
-define_custom_scopes(CUSTOM_SCOPES)
 
 
 def person(login: str, /, *member: Membership, **more) -> Person:
@@ -38,10 +36,8 @@ def member(class_name: str, role: str = "student", **more) -> Membership:
     ("role", "may"),
     [
         pytest.param("student", set(), id="student"),
-        pytest.param("assistant", {"see", "open", "stop", "help"}, id="assistant"),
-        pytest.param(
-            "instructor", {"see", "open", "stop", "help", "start", "give"}, id="instructor"
-        ),
+        pytest.param("assistant", {"see", "open", "stop"}, id="assistant"),
+        pytest.param("instructor", {"see", "open", "stop", "start", "give"}, id="instructor"),
     ],
 )
 def test_what_each_role_may(role, may) -> None:
@@ -151,7 +147,6 @@ def test_the_scopes_of_an_assistant() -> None:
         "read:groups!group=ml101",
         "access:servers!user=alice",
         "delete:servers!group=ml101",
-        "custom:room:help!group=ml101",
     }
     assert scopes("ml101", "student", ["alice"]) == ()
 
