@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from bench import class_start, ends, harness, lanes, queue, queue_durable, report
+from bench import class_start, console_pages, ends, harness, lanes, queue, queue_durable, report
 from bench.harness import Result
 from cli.errors import Problem
 from engine import images
@@ -46,6 +46,7 @@ BENCHES: Mapping[str, Bench] = {
     queue_durable.NAME: lambda _options, say: queue_durable.measure(say),
     lanes.NAME: lambda _options, say: lanes.measure(_stub_image(say), say),
     ends.NAME: lambda _options, say: ends.measure(_stub_image(say), say),
+    console_pages.NAME: lambda _options, say: console_pages.measure(say),
     class_start.NAME: _class_start,
 }
 

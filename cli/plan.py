@@ -236,15 +236,13 @@ def _moment(here: _Here, text: str) -> Any:
 
 def _effective(here: _Here, whose: Subject) -> Iterator[tuple[str, str, str]]:
     from room.plans import wording
-    from room.plans.keys import KEYS
 
     if whose.kind == "user":
         plan = here.plans.effective(whose.name, _classes(here, whose))
         yield from wording.lines(plan, here.plans.zone)
     elif whose.kind == "class":
-        for key in KEYS.values():
-            found = here.plans.of_class(whose.name, key)
-            yield key.name, found.text, wording.origin(found, here.plans.zone)
+        for name, found in here.plans.class_plan(whose.name).items():
+            yield name, found.text, wording.origin(found, here.plans.zone)
     else:
         yield from wording.lines(here.plans.effective("", ()), here.plans.zone)
 

@@ -6,9 +6,9 @@ Everything here asks the room's database or the hub, and nothing checks who asks
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,8 @@ from room.plans import combine, wording
 from room.plans.book import Plans
 from room.plans.budget import Budget
 from room.plans.keys import KEYS
-from room.plans.model import Effective, EffectivePlan, Subject
+from room.plans.model import ROOM, Effective, EffectivePlan, Subject
+from room.plans.rules import NO_RULES, Rules
 from room.roles import Role
 from room.store import Store
 from room.store.tables import server_exits
@@ -94,8 +95,7 @@ class Desk:
 
     def class_limits(self, name: str) -> list[LimitRow]:
         """Return every limit of a class."""
-        found = {key.name: self.plans.of_class(name, key) for key in KEYS.values()}
-        return self._rows(found, Subject("class", name))
+        return self._rows(self.plans.class_plan(name), Subject("class", name))
 
     def _rows(self, found: Mapping[str, Effective], subject: Subject) -> list[LimitRow]:
         here = self.plans.settings()
@@ -147,16 +147,9 @@ class Desk:
             return {row.user: row.why for row in rows if row.why and not row.asked}
 
     def _effective(self, people: Iterable[Person]) -> dict[str, EffectivePlan]:
-        rules, now = self.plans.rules(), self.plans.clock()
+        rules, now = self.plans.rules().by_subject(), self.plans.clock()
         return {
-            person.login: combine.effective(
-                person.login,
-                access.groups(person, now),
-                rules.limits,
-                rules.grants,
-                self.plans.defaults,
-                now,
-            )
+            person.login: self._plan_of(person.login, access.groups(person, now), rules)
             for person in people
         }
 
@@ -164,16 +157,6 @@ class Desk:
         return self.plans.pot(name)
 
     # -- the room ----------------------------------------------------------------------------
-
-    def class_names(self) -> list[str]:
-        """Return the classes that there are, or of which a limit is set."""
-        now = self.plans.clock()
-        members = (access.groups(person, now) for person in self.people.all())
-        limited = (limit.subject for limit in self.plans.rules().limits)
-        return sorted(
-            {name for names in members for name in names}
-            | {each.name for each in limited if each.kind == "class"}
-        )
 
     def table(
         self, keys: Sequence[str], query: str = "", page: int = 0
@@ -185,52 +168,64 @@ class Desk:
         now, word = self.plans.clock(), query.strip().casefold()
         everyone = [each for each in self.people.all() if not access.closed(each, now)]
         groups = {each.login: access.groups(each, now) for each in everyone}
-        rules, here = self.plans.rules(), self.plans.settings()
+        sizes = Counter(name for names in groups.values() for name in names)
+        rules, here = self.plans.rules().by_subject(), self.plans.settings()
+        limited = {subject.name for subject in rules if subject.kind == "class"}
+        classes = [
+            self._class_row(name, sizes[name], keys, rules, here)
+            for name in sorted({*sizes, *limited})
+            if word in name
+        ]
         found = [
             person
             for person in everyone
             if word in " ".join([person.login, person.name.casefold(), *groups[person.login]])
         ]
-        sizes: dict[str, int] = {}
-        for names in groups.values():
-            for name in names:
-                sizes[name] = sizes.get(name, 0) + 1
-        limited = {each.subject.name for each in rules.limits if each.subject.kind == "class"}
-        classes = []
-        for name in sorted({*sizes, *limited}):
-            if word and word not in name:
-                continue
-            subject = Subject("class", name)
-            mine = [each for each in rules.limits if each.subject in (subject, Subject("room"))]
-            given = [each for each in rules.grants if each.subject == subject]
-            cells = tuple(
-                self._row(
-                    combine.of_class(name, KEYS[key], mine, given, self.plans.defaults, now),
-                    subject,
-                    here,
-                )
-                for key in keys
-            )
-            classes.append(SubjectRow(subject, name, str(sizes.get(name, 0)), cells))
-        people = []
-        for person in found[page * PAGE : (page + 1) * PAGE]:
-            plan = combine.effective(
-                person.login,
-                groups[person.login],
-                rules.limits,
-                rules.grants,
-                self.plans.defaults,
-                now,
-            )
-            subject = Subject("user", person.login)
-            cells = tuple(
-                self._row(plan.limits[key], subject, here) for key in keys if key in plan.limits
-            )
-            title = person.name or person.login
-            people.append(SubjectRow(subject, title, ", ".join(groups[person.login]), cells))
+        shown = found[page * PAGE : (page + 1) * PAGE]
+        people = [self._person_row(each, groups[each.login], keys, rules, here) for each in shown]
         return classes, people, len(found)
 
+    def _class_row(
+        self,
+        name: str,
+        size: int,
+        keys: Sequence[str],
+        rules: Mapping[Subject, Rules],
+        here: Mapping[Any, Any],
+    ) -> SubjectRow:
+        subject, now = Subject("class", name), self.plans.clock()
+        limits = (*rules.get(ROOM, NO_RULES).limits, *rules.get(subject, NO_RULES).limits)
+        grants = rules.get(subject, NO_RULES).grants
+        found = (
+            combine.of_class(name, KEYS[key], limits, grants, self.plans.defaults, now)
+            for key in keys
+        )
+        cells = tuple(self._row(each, subject, here) for each in found)
+        return SubjectRow(subject, name, str(size), cells)
 
-def when(moment: datetime | None, zone: Any) -> str:
-    """Return a moment as pages show it."""
-    return "" if moment is None else f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+    def _person_row(
+        self,
+        person: Person,
+        classes: Sequence[str],
+        keys: Sequence[str],
+        rules: Mapping[Subject, Rules],
+        here: Mapping[Any, Any],
+    ) -> SubjectRow:
+        subject = Subject("user", person.login)
+        plan = self._plan_of(person.login, classes, rules)
+        cells = tuple(self._row(plan.limits[key], subject, here) for key in keys)
+        return SubjectRow(subject, person.name or person.login, ", ".join(classes), cells)
+
+    def _plan_of(
+        self, login: str, classes: Sequence[str], rules: Mapping[Subject, Rules]
+    ) -> EffectivePlan:
+        subjects = [ROOM, *(Subject("class", name) for name in classes), Subject("user", login)]
+        mine = [rules[each] for each in subjects if each in rules]
+        return combine.effective(
+            login,
+            classes,
+            [limit for each in mine for limit in each.limits],
+            [grant for each in mine for grant in each.grants],
+            self.plans.defaults,
+            self.plans.clock(),
+        )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
 from typing import Any
 
@@ -20,8 +19,9 @@ from room.plans import authority, budget, combine, rows
 from room.plans.authority import Actor
 from room.plans.budget import Budget
 from room.plans.keys import KEYS, Key
-from room.plans.model import ROOM, Effective, EffectivePlan, Grant, Limit, Setting, Subject
+from room.plans.model import ROOM, Effective, EffectivePlan, Limit, Setting, Subject
 from room.plans.rows import Entry
+from room.plans.rules import Rules
 from room.store.plan_tables import plan_grants, plan_limits
 from room.store.store import Store
 from room.store.tables import audit
@@ -29,14 +29,6 @@ from room.store.tables import audit
 
 class ChangedMeanwhileError(ValueError):
     """The value that somebody looked at is no longer the one that is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Everything that decides what holds: room.yaml's limits, the room's own, and grants."""
-
-    limits: tuple[Limit, ...]
-    grants: tuple[Grant, ...]
 
 
 def utc_now() -> datetime:
@@ -114,6 +106,15 @@ class Plans:
         """Return what holds for a class itself."""
         with self._store.read() as connection:
             return self._of_class(connection, name, key)
+
+    def class_plan(self, name: str) -> dict[str, Effective]:
+        """Return every limit of a class itself."""
+        with self._store.read() as connection:
+            found, now = self._rules(connection, [ROOM, Subject("class", name)]), self.clock()
+        return {
+            key.name: combine.of_class(name, key, found.limits, found.grants, self.defaults, now)
+            for key in KEYS.values()
+        }
 
     def pot(self, name: str) -> tuple[Budget, float]:
         """Return a class's pot, and the hours that its instructors gave in the window of now."""

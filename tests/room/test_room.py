@@ -72,7 +72,7 @@ def test_the_console_sees_the_rooms_database_and_no_secret_but_its_own(
         assert (state / hidden).exists()
         for user in ("1100", "0"):
             assert console.exec_run(["cat", str(state / hidden)], user=user).exit_code != 0
-    code, output = console.exec_run(["cat", "/run/secrets/console_token"])
+    _code, output = console.exec_run(["cat", "/run/secrets/console_token"])
     assert output.decode() == (state / "secrets" / "console_token").read_text()
 
 

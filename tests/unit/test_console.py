@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -14,7 +15,7 @@ from starlette.testclient import TestClient
 from console.app import make_app
 from console.desk import Desk
 from console.guard import SESSION
-from console.hub import HubError, Server
+from console.hub import Server
 from console.render import Pages
 from console.session import MOST, Session, Shelf
 from console.words import SAID, TITLES
@@ -25,40 +26,10 @@ from room.plans.keys import KEYS
 from room.plans.model import Setting, subject
 from room.store import Store
 from room.store.migrate import upgrade
+from tests.utils.signed_console import FakeHub
 
 PREFIX = "/services/console/"
 NOW = datetime(2026, 11, 26, 15, tzinfo=timezone.utc)
-
-
-@dataclass
-class FakeHub:
-    """A token is the login behind ``t-``."""
-
-    out: set[str] = field(default_factory=set)
-    running: list[Server] = field(default_factory=list)
-    stopped: list[tuple[str, str]] = field(default_factory=list)
-    silent: bool = False
-
-    async def close(self) -> None: ...
-
-    def sign_in_url(self, state: str) -> tuple[str, str]:
-        return f"/hub/api/oauth2/authorize?state={state}", "verifier"
-
-    async def token_for(self, code: str, verifier: str) -> str:
-        assert verifier == "verifier"
-        return code
-
-    async def login_of(self, token: str) -> str | None:
-        if self.silent:
-            raise HubError("The hub does not answer. Try again in a minute.")
-        login = token.removeprefix("t-")
-        return None if login in self.out or not token.startswith("t-") else login
-
-    async def servers(self, users: frozenset[str] | None = None) -> list[Server]:
-        return [each for each in self.running if users is None or each.user in users]
-
-    async def stop(self, user: str, server: str) -> None:
-        self.stopped.append((user, server))
 
 
 @pytest.fixture(scope="module")
@@ -456,3 +427,24 @@ def test_pages_speak_chinese_to_who_reads_it(console: Console) -> None:
 def test_every_limit_has_a_title_and_its_help_a_translation() -> None:
     assert set(TITLES) == set(KEYS)
     assert {key.help for key in KEYS.values()} <= set(SAID)
+
+
+def test_the_admin_s_page_of_a_large_room_asks_the_database_little(tmp_path: Path) -> None:
+    """A thousand people in fifty classes, each class with limits, and some people too."""
+    from bench.console_pages import CLASSES, PEOPLE, furnish, statements
+
+    store = Store(f"sqlite:///{tmp_path / 'room.sqlite'}")
+    upgrade(store)
+    furnish(store)
+    desk = Desk(store, Plans(store), FakeHub())  # type: ignore[arg-type]
+    pages = Pages(PREFIX, "Torchroom", "en", timezone.utc)
+    with TestClient(make_app(desk, pages), follow_redirects=False) as client:
+        headers = {"Authorization": "token t-root"}
+        for path in ("admin", "admin?q=student0500", "class/class07", "admin/limits/class/class07"):
+            with statements(store) as asked:
+                answer = client.get(PREFIX + path, headers=headers)
+            assert answer.status_code == 200
+            assert len(asked) < 20, asked
+    found, people, count = desk.table(["gpus"])
+    assert (len(found), len(people), count) == (CLASSES, 100, PEOPLE + 1)
+    store.close()

@@ -1,0 +1,38 @@
+"""A console over a real database, with a hub that only says who somebody is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from console.hub import HubError, Server
+
+
+@dataclass
+class FakeHub:
+    """A token is the login behind ``t-``."""
+
+    out: set[str] = field(default_factory=set)
+    running: list[Server] = field(default_factory=list)
+    stopped: list[tuple[str, str]] = field(default_factory=list)
+    silent: bool = False
+
+    async def close(self) -> None: ...
+
+    def sign_in_url(self, state: str) -> tuple[str, str]:
+        return f"/hub/api/oauth2/authorize?state={state}", "verifier"
+
+    async def token_for(self, code: str, verifier: str) -> str:
+        assert verifier == "verifier"
+        return code
+
+    async def login_of(self, token: str) -> str | None:
+        if self.silent:
+            raise HubError("The hub does not answer. Try again in a minute.")
+        login = token.removeprefix("t-")
+        return None if login in self.out or not token.startswith("t-") else login
+
+    async def servers(self, users: frozenset[str] | None = None) -> list[Server]:
+        return [each for each in self.running if users is None or each.user in users]
+
+    async def stop(self, user: str, server: str) -> None:
+        self.stopped.append((user, server))
