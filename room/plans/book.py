@@ -1,8 +1,7 @@
 """Plans for good: what was set in the running room, by whom, and how to take it back.
 
-Each change is one transaction, with its row in the audit. Two people who change the same limit at
-the same moment come one after the other, and both are in the history; who looked at a value that
-is no longer there is told so instead of overwriting it.
+Each change is one transaction, with its row in the audit. Two who change the same limit at the
+same moment come one after the other, both in the history; who looked at a value that is gone is told.
 """
 
 from __future__ import annotations

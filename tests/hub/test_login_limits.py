@@ -4,6 +4,7 @@ The proxies in front of the hub are the tests themselves, at 127.0.0.1.
 """
 
 import re
+import time
 
 import pytest
 
@@ -45,9 +46,10 @@ def test_an_address_over_its_budget_waits_and_a_right_link_does_not(hub) -> None
     token = hub.person("owner")
     with from_(hub, "192.0.2.2") as browser:
         xsrf = browser.xsrf()
-        codes = attempts(browser, xsrf, unknown(1), ADDRESS.burst + 3)
-        assert codes[: ADDRESS.burst] == [403] * ADDRESS.burst
-        assert codes[-1] == 429
+        assert attempts(browser, xsrf, unknown(1), ADDRESS.burst) == [403] * ADDRESS.burst
+        # What comes back into the budget meanwhile is used up, too.
+        while attempts(browser, xsrf, unknown(1), 1) != [429]:
+            pass
         answer = browser.post("/hub/login", data={"_xsrf": xsrf, "token": unknown(2)})
         seconds = int(answer.headers["Retry-After"])
         assert 1 <= seconds <= ADDRESS.every
@@ -81,13 +83,17 @@ def test_a_name_over_its_budget_is_limited_from_everywhere_but_not_locked(hub) -
 )
 def test_a_client_cannot_choose_its_address(hub, real, claimed) -> None:
     """What it writes itself stands before what the proxy appends, or is not asked at all."""
-    codes = []
-    for n in range(ADDRESS.burst + 2):
+    began, tries = time.monotonic(), 0
+    # What comes back into the budget while a slow machine goes through it is no address of ours.
+    for n in range(4 * ADDRESS.burst):
         said = {name: value.format(n=n) for name, value in claimed.items()}
         said["X-Forwarded-For"] = said.get("X-Forwarded-For", "") + real
         with Browser(hub, **said) as browser:
-            codes += attempts(browser, browser.xsrf(), unknown(5), 1)
-    assert codes[ADDRESS.burst - 1 :: 2] == [403, 429]
+            tries += 1
+            if attempts(browser, browser.xsrf(), unknown(5), 1) == [429]:
+                break
+    refilled = (time.monotonic() - began) / ADDRESS.every
+    assert ADDRESS.burst < tries <= ADDRESS.burst + refilled + 1
 
 
 def test_attempts_over_the_budget_are_not_logged_one_by_one(hub) -> None:
