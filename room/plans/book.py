@@ -1,7 +1,7 @@
 """Plans for good: what was set in the running room, by whom, and how to take it back.
 
 Each change is one transaction, with its row in the audit. Two who change the same limit at the
-same moment come one after the other, both in the history; who looked at a value that is gone is told.
+same moment come one after the other, both in the history; who saw a value that is gone is told.
 """
 
 from __future__ import annotations
