@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from sqlalchemy import Connection, select, update
 
@@ -34,6 +34,7 @@ from room.gpus.events import (
 from room.gpus.ledger import Revision, moment, seconds
 from room.gpus.placement import refuse, still_held
 from room.gpus.queue import step
+from room.gpus.rates import rate
 from room.gpus.requests import GPURequest
 from room.gpus.state import State
 from room.models import GPUUnit, Inventory, Lease, Owner, Reject
@@ -62,6 +63,7 @@ class Broker:
 
     ``now`` gives seconds since the epoch. ``on_grants`` is called, on the same thread, with
     the ids of leases that were granted to tickets that waited, after they are written.
+    ``rates``: see ``room.gpus.rates``.
     """
 
     def __init__(
@@ -70,11 +72,15 @@ class Broker:
         policy: Policy | None = None,
         now: Callable[[], float] = _now,
         on_grants: Callable[[Sequence[str]], None] = lambda _ids: None,
+        rates: Mapping[str, float] | None = None,
     ) -> None:
         self._store = store
         self.policy = policy or Policy()
         self._now = now
         self.on_grants = on_grants
+        self._said_rates = rates or {}
+        #: By unit: what it counts towards budgets.
+        self._rates: dict[str, float] = {}
         self._inventory = Inventory()
         self._state: State | None = None
         self._revision = Revision(-1, 0)
@@ -89,6 +95,8 @@ class Broker:
     def survey(self, inventory: Inventory) -> tuple[str, ...]:
         """Take a new inventory: a card that came back is given out. Return what it quarantines."""
         self._inventory = inventory
+        units = inventory.units
+        self._rates = {unit.uuid: rate(unit, self._said_rates, units) for unit in units}
         self._state = None
         with self._decision() as work:
             gone = marks.answer_reports(work.connection, inventory.units, moment(work.now))
@@ -211,12 +219,16 @@ class Broker:
             mine = (leases.c.id == lease_id) & leases.c.ready_at.is_(None)
             connection.execute(update(leases).where(mine).values(ready_at=moment(self._now())))
 
-    def release(self, lease_id: str) -> bool:
-        """End a lease whose container is confirmed gone. True when there was one."""
+    def release(self, lease_id: str, why: Literal["ended", "lost"] = "ended") -> bool:
+        """End a lease whose container is confirmed gone. True when there was one.
+
+        It counts as used until now, also when its server ended earlier: nobody else could have
+        had the units until now. ``lost``: nobody knew of the end.
+        """
         with self._decision() as work:
             if lease_id not in work.state.leases:
                 return False
-            work.release(lease_id, None)
+            work.release(lease_id, None, why)
             return True
 
     def requeue(self, lease_id: str, *, blame_units: bool = False) -> bool:
@@ -258,9 +270,13 @@ class Broker:
             if kept is not None:
                 work.forget(kept)
             ticket = ledger.adopted_ticket(lease)
-            grant = Grant(ticket, lease.units, seconds(lease.granted_at), NEVER)
+            # What the history has of it is counted already.
+            granted = max(
+                seconds(lease.granted_at), ledger.counted_until(work.connection, lease.id)
+            )
+            grant = Grant(ticket, lease.units, granted, NEVER)
             ledger.insert_ticket(work.connection, ticket, "page", work.now)
-            ledger.insert_grant(work.connection, grant, ready=work.now)
+            ledger.insert_grant(work.connection, grant, work.rate(grant), ready=work.now)
             work.apply(Adopted(work.now, grant))
             return True
 
@@ -301,10 +317,10 @@ class Broker:
                 found = ledger.revision(connection, now)
                 if self._state is None or found != self._revision:
                     self._state = ledger.load(connection, self.policy)
-                    work = _Work(connection, self._state, found, now, self._units)
+                    work = _Work(connection, self._state, found, now, self._units, self._rate)
                     work.survey()
                 else:
-                    work = _Work(connection, self._state, found, now, self._units)
+                    work = _Work(connection, self._state, found, now, self._units, self._rate)
                 yield work
                 self._revision = work.close()
         except BaseException:
@@ -317,6 +333,9 @@ class Broker:
         said = marks.read(connection)
         return tuple(marks.apply(unit, said) for unit in self._inventory.units)
 
+    def _rate(self, unit: str) -> float:
+        return self._rates.get(unit, 1.0)
+
 
 class _Work:
     """The state and the transaction that belongs to it: every change is made to both."""
@@ -328,6 +347,7 @@ class _Work:
         revision: Revision,
         now: float,
         units: Callable[[Connection], tuple[GPUUnit, ...]],
+        rate_of: Callable[[str], float],
     ) -> None:
         self.connection = connection
         self.state = state
@@ -337,6 +357,7 @@ class _Work:
         self._seq = revision.seq
         self._ref = state.clock.ref
         self._units = units
+        self._rate_of = rate_of
         #: Whether other processes have to read the state anew.
         self.changed = False
 
@@ -344,7 +365,7 @@ class _Work:
         """Take an event, and write down what is granted because of it."""
         _state, grants = step(self.state, event)
         for grant in grants:
-            ledger.insert_grant(self.connection, grant)
+            ledger.insert_grant(self.connection, grant, self.rate(grant))
             ledger.save_usage(self.connection, self.state, grant.ticket.user, grant.ticket.group)
             self.granted.append(grant.id)
         self.changed = self.changed or bool(grants) or not isinstance(event, (Ticked, Surveyed))
@@ -354,9 +375,13 @@ class _Work:
         self.changed = self.changed or said
         self.apply(Surveyed(self.now, self._units(self.connection)))
 
-    def release(self, lease_id: str, again: Ticket | None) -> None:
-        ticket = self.state.leases[lease_id].ticket
-        ledger.delete_lease(self.connection, lease_id)
+    def rate(self, grant: Grant) -> float:
+        return sum(self._rate_of(unit) for unit in grant.units)
+
+    def release(self, lease_id: str, again: Ticket | None, why: str = "ended") -> None:
+        grant = self.state.leases[lease_id]
+        ticket = grant.ticket
+        ledger.end_lease(self.connection, grant, self.now, why)
         if again is None:
             ledger.delete_ticket(self.connection, lease_id)
         else:
