@@ -29,6 +29,7 @@ COMMANDS = {
     "gpu": Lazy("cli.gpu:gpu", "Show who has which GPU and who waits; take a GPU out of use."),
     "user": Lazy("cli.user:user", "Add people, and make or revoke their login links."),
     "plan": Lazy("cli.plan:plan", "Say who may have how much, and see why."),
+    "usage": Lazy("cli.usage:usage", "Show how many GPU-hours each person has used."),
     "images": Lazy("cli.images:images", "Build and list the images that the room runs."),
     "config": Lazy("cli.config:config", "Show and check the settings of room.yaml."),
     "completion": Lazy("cli.completion:completion", "Print the completion for your shell."),

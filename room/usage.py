@@ -120,7 +120,6 @@ def gpu_spans(
 
 def note(connection: Connection, ran: Ran) -> None:
     """Write down a container that runs or has ended; repeating it changes nothing."""
-    values = {"to_at": ran.end} if ran.end is not None else {}
     mine = sessions.c.container == ran.container
     row = connection.execute(select(sessions.c.to_at).where(mine)).one_or_none()
     if row is None:
@@ -137,21 +136,20 @@ def note(connection: Connection, ran: Ran) -> None:
                 to_at=ran.end,
             )
         )
-    elif values and row.to_at is None:
-        connection.execute(update(sessions).where(mine).values(values))
+    elif ran.end is not None and row.to_at is None:
+        connection.execute(update(sessions).where(mine).values(to_at=ran.end))
 
 
-def close_missing(connection: Connection, there: Iterable[str], now: datetime) -> int:
-    """End the containers that are gone and whose end nobody saw; return how many.
+def running(connection: Connection) -> frozenset[str]:
+    """Return the containers whose end nobody has seen yet."""
+    here = select(sessions.c.container).where(sessions.c.to_at.is_(None))
+    return frozenset(connection.execute(here).scalars())
 
-    ``there``: those that the engine still has.
-    """
-    open_now = select(sessions.c.container).where(sessions.c.to_at.is_(None))
-    gone = set(connection.execute(open_now).scalars()) - set(there)
-    if gone:
-        mine = sessions.c.container.in_(gone)
-        connection.execute(update(sessions).where(mine).values(to_at=now))
-    return len(gone)
+
+def close(connection: Connection, containers: Iterable[str], now: datetime) -> None:
+    """End containers that are gone, and whose end nobody saw."""
+    mine = sessions.c.container.in_(containers) & sessions.c.to_at.is_(None)
+    connection.execute(update(sessions).where(mine).values(to_at=now))
 
 
 def server_spans(

@@ -55,6 +55,8 @@ class Ends(Leasing):
             return 0
         self.object_id = found["Id"]
         if found["State"]["Running"]:
+            if self._session is None:
+                await self._note_use(found)
             self._session = sessions.from_inspect(found)
             return None
         end = exits.from_inspect(self.owner, found)
@@ -124,6 +126,7 @@ class Ends(Leasing):
         limit = (found.get("HostConfig") or {}).get("Memory") or None
         ended = exits.Ended(end, limit, self._stop_asked, self._end_words)
         await self.services.record(ended)
+        await self._note_use(found)
         if self._stop_asked or self._end_words:
             return
         try:
@@ -136,6 +139,12 @@ class Ends(Leasing):
             stages.why_ended(end, limit),
             "\n".join(f"    {line}" for line in lines),
         )
+
+    async def _note_use(self, found: dict[str, Any]) -> None:
+        """Write in the ledger what the container has reserved, and until when."""
+        group = min((group.name for group in self.user.groups), default="")
+        store = self.services.store
+        await store.run(exits.note_use, store, exits.ran(self.owner, group, found))
 
     def _is_mine(self, found: dict[str, Any]) -> bool:
         labels = found["Config"].get("Labels") or {}

@@ -317,10 +317,10 @@ class Broker:
                 found = ledger.revision(connection, now)
                 if self._state is None or found != self._revision:
                     self._state = ledger.load(connection, self.policy)
-                    work = _Work(connection, self._state, found, now, self._units, self._rate)
+                    work = _Work(connection, self._state, found, now, self._units, self.rate)
                     work.survey()
                 else:
-                    work = _Work(connection, self._state, found, now, self._units, self._rate)
+                    work = _Work(connection, self._state, found, now, self._units, self.rate)
                 yield work
                 self._revision = work.close()
         except BaseException:
@@ -333,7 +333,8 @@ class Broker:
         said = marks.read(connection)
         return tuple(marks.apply(unit, said) for unit in self._inventory.units)
 
-    def _rate(self, unit: str) -> float:
+    def rate(self, unit: str) -> float:
+        """Return what a unit counts towards budgets, against one whole card."""
         return self._rates.get(unit, 1.0)
 
 

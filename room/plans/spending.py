@@ -105,13 +105,14 @@ def warning_due(left: float) -> float | None:
     return next((at for at in WARNINGS if 0 < left <= at), None)
 
 
-# -- in words --------------------------------------------------------------------------------
+# -- in words: each sentence is listed in spawner/words.py ----------------------------------
 
 
 def used_up(account: Account, now: datetime) -> Reject:
+    """Nothing can be started on what is left."""
     return Reject(
         "gpu-hours",
-        f"You have used {_hours(account.used(now))} of your {_budget(account.budget)}. "
+        f"You have used {account.used(now):.1f} of your {_hours(account)} GPU-hours. "
         f"{_anew(account, now)} Choose a profile without a GPU, or ask for more.",
     )
 
@@ -120,7 +121,7 @@ def over(account: Account, now: datetime) -> Reject:
     """The room itself ended the server, because the budget was used up."""
     return Reject(
         "gpu-hours-over",
-        f"Your {_budget(account.budget)} were used up. {_anew(account, now)} "
+        f"Your {_hours(account)} GPU-hours are used up. {_anew(account, now)} "
         "Your files are in your home.",
     )
 
@@ -129,30 +130,28 @@ def no_longer(account: Account, now: datetime) -> Reject:
     """The lease cannot be kept longer, because the budget ends before."""
     return Reject(
         "gpu-hours-longer",
-        f"Your {_budget(account.budget)} are used up by then. {_anew(account, now)}",
+        f"Your {_hours(account)} GPU-hours are used up by then. {_anew(account, now)}",
     )
 
 
 def ends_with(account: Account, ends: datetime, now: datetime) -> str:
     """Say when what runs will be ended, and why."""
-    at = ends.astimezone(account.zone)
     return (
-        f"Your {_budget(account.budget)} last until {at:%Y-%m-%d %H:%M}; then this server is "
-        f"stopped, and its home stays. {_anew(account, now)}"
+        f"Your {_hours(account)} GPU-hours last until {_time(account, ends)}. "
+        f"Then this server is stopped, and your files stay in your home. {_anew(account, now)}"
     )
 
 
-def _hours(hours: float) -> str:
-    return f"{hours:.1f}"
+def _hours(account: Account) -> str:
+    return f"{account.budget.hours:.10g}"
 
 
-def _budget(budget: Budget) -> str:
-    hours = f"{budget.hours:.10g} GPU-hours"
-    return hours if budget.window == "total" else f"{hours} a {budget.window}"
+def _time(account: Account, at: datetime) -> str:
+    return f"{at.astimezone(account.zone):%Y-%m-%d %H:%M}"
 
 
 def _anew(account: Account, now: datetime) -> str:
     at = account.resets_at(now)
     if at is None:
         return "No new ones come by themselves."
-    return f"New ones come at {at.astimezone(account.zone):%Y-%m-%d %H:%M}."
+    return f"New ones come each {account.budget.window}, next at {_time(account, at)}."

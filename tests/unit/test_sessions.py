@@ -31,6 +31,13 @@ def session(hours: float, begins: float = 0.0) -> Session:
     return Session(at(begins), hours * HOUR)
 
 
+def test_a_budget_ends_a_server_when_it_is_the_first_to() -> None:
+    budget = End(at(2), "budget", 2 * HOUR)
+    assert end_of(lease(4), session(3), budget) == budget
+    assert end_of(lease(None), None, budget) == budget
+    assert end_of(lease(1), session(3), budget) == End(at(1), "lease", HOUR)
+
+
 @pytest.mark.parametrize(
     ("lease_", "session_", "expected"),
     [
@@ -123,6 +130,9 @@ class Server:
         self.asked = 0
         self._told = session_
         self._known: Session | None = None
+
+    def budget_end(self, _lease: Lease | None) -> End | None:
+        return None
 
     async def running_session(self) -> Session | None:
         if self._known is None:

@@ -185,8 +185,8 @@ def test_less_than_five_minutes_are_refused(used: float, ends: float | None) -> 
     found = may_run(account, NOW, 1.0)
     if ends is None:
         assert isinstance(found, Reject)
-        assert f"{used:.1f} of your 20 GPU-hours a week" in found.message
-        assert "New ones come at 2026-11-30 00:00." in found.message
+        assert f"{used:.1f} of your 20 GPU-hours." in found.message
+        assert "New ones come each week, next at 2026-11-30 00:00." in found.message
     else:
         assert isinstance(found, datetime)
         assert abs(found - at(ends)) < timedelta(seconds=1)
