@@ -8,6 +8,7 @@ from typing import Any
 
 from docker.errors import NotFound
 from jupyterhub.utils import maybe_future
+from sqlalchemy.exc import SQLAlchemyError
 
 from engine.client import EngineRefusedError, EngineUnavailableError
 from room.models import LABEL_ROOM, LABEL_SERVER, LABEL_USER
@@ -56,7 +57,11 @@ class Ends(Leasing):
         self.object_id = found["Id"]
         if found["State"]["Running"]:
             if self._session is None:
-                await self._note_use(found)
+                try:
+                    await self._note_use(found)
+                except SQLAlchemyError as error:
+                    # Its end is written whole.
+                    self.log.warning("Could not write %s in the ledger: %s", self.owner, error)
             self._session = sessions.from_inspect(found)
             return None
         end = exits.from_inspect(self.owner, found)

@@ -47,12 +47,11 @@ async def look_at_budgets(services: Services) -> None:
     """Find out for each user who holds GPUs when their budget ends that, as it is now."""
     holders = {lease.owner for lease in await services.store.run(services.broker.leases)}
     # One server of each user: the budget is the user's.
-    spawners = {owner.user: services.spawners.get(owner) for owner in holders}
+    spawners = {owner.user: each for owner, each in services.spawners.items() if owner in holders}
     for user in services.outlooks.keys() - spawners.keys():
         del services.outlooks[user]
     for spawner in spawners.values():
-        if spawner is not None:
-            await spawner.look_at_budget()
+        await spawner.look_at_budget()
 
 
 async def watch_budgets(services: Services) -> None:

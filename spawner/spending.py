@@ -28,19 +28,22 @@ class Spending(Planned):
             _account, services.store, self.user.name, plan["gpu_hours"], services.plans.zone
         )
 
-    async def look_at_budget(self) -> Outlook | None:
-        """Find out anew when the budget ends what the user runs; None: never by a budget."""
+    async def look_at_budget(self, *, begins: bool = False) -> Outlook | None:
+        """Find out anew when the budget ends what the user runs; None: there is no budget.
+
+        ``begins``: this server's lease has just been granted.
+        """
         account = await self.gpu_account()
         if account is None:
             self.shared_services().outlooks.pop(self.user.name, None)
             return None
-        return self._tell_outlook(account)
+        return self._tell_outlook(account, begins=begins)
 
-    def _tell_outlook(self, account: Account) -> Outlook:
+    def _tell_outlook(self, account: Account, *, begins: bool = False) -> Outlook:
         told = self.shared_services().outlooks
         running = sum(span.end is None for span in account.spans)
         # Notice of a lowered budget is for what runs already, and not for what begins alone.
-        before = told.get(self.user.name) if running > (not self.ready) else None
+        before = told.get(self.user.name) if running > begins else None
         outlook = spending.look_again(
             None if before is None else before[1], account, datetime.now(timezone.utc)
         )
@@ -64,7 +67,7 @@ class Spending(Planned):
 
     async def _spend(self, lease: Lease) -> str | None:
         """Count a new lease; return what is to be told of its end, or refuse: others spend too."""
-        outlook = await self.look_at_budget()
+        outlook = await self.look_at_budget(begins=True)
         if outlook is None or outlook.ends is None:
             return None
         account, now = (

@@ -17,23 +17,19 @@ from typing import Literal, TypeVar
 from sqlalchemy import Connection, select, update
 
 from room.gpus import ledger, marks
+from room.gpus.decision import Work
 from room.gpus.events import (
     NEVER,
     Adopted,
-    Event,
     Grant,
-    Left,
     Policy,
     Prolonged,
-    Released,
     Submitted,
-    Surveyed,
     Ticked,
     Ticket,
 )
 from room.gpus.ledger import Revision, moment, seconds
 from room.gpus.placement import refuse, still_held
-from room.gpus.queue import step
 from room.gpus.rates import rate
 from room.gpus.requests import GPURequest
 from room.gpus.state import State
@@ -306,7 +302,7 @@ class Broker:
     # -- one decision ------------------------------------------------------------------------
 
     @contextmanager
-    def _decision(self) -> Iterator[_Work]:
+    def _decision(self) -> Iterator[Work]:
         """One transaction on the state as the database has it.
 
         When it fails, the state in memory may be ahead of the database: it is read anew.
@@ -317,10 +313,10 @@ class Broker:
                 found = ledger.revision(connection, now)
                 if self._state is None or found != self._revision:
                     self._state = ledger.load(connection, self.policy)
-                    work = _Work(connection, self._state, found, now, self._units, self.rate)
+                    work = Work(connection, self._state, found, now, self._units, self.rate)
                     work.survey()
                 else:
-                    work = _Work(connection, self._state, found, now, self._units, self.rate)
+                    work = Work(connection, self._state, found, now, self._units, self.rate)
                 yield work
                 self._revision = work.close()
         except BaseException:
@@ -336,96 +332,3 @@ class Broker:
     def rate(self, unit: str) -> float:
         """Return what a unit counts towards budgets, against one whole card."""
         return self._rates.get(unit, 1.0)
-
-
-class _Work:
-    """The state and the transaction that belongs to it: every change is made to both."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        state: State,
-        revision: Revision,
-        now: float,
-        units: Callable[[Connection], tuple[GPUUnit, ...]],
-        rate_of: Callable[[str], float],
-    ) -> None:
-        self.connection = connection
-        self.state = state
-        self.now = max(now, state.now)
-        self.granted: list[str] = []
-        self._revision = revision
-        self._seq = revision.seq
-        self._ref = state.clock.ref
-        self._units = units
-        self._rate_of = rate_of
-        #: Whether other processes have to read the state anew.
-        self.changed = False
-
-    def apply(self, event: Event) -> None:
-        """Take an event, and write down what is granted because of it."""
-        _state, grants = step(self.state, event)
-        for grant in grants:
-            ledger.insert_grant(self.connection, grant, self.rate(grant))
-            ledger.save_usage(self.connection, self.state, grant.ticket.user, grant.ticket.group)
-            self.granted.append(grant.id)
-        self.changed = self.changed or bool(grants) or not isinstance(event, (Ticked, Surveyed))
-
-    def survey(self, *, said: bool = False) -> None:
-        """Take the units as they count now; ``said``: something new was said of one."""
-        self.changed = self.changed or said
-        self.apply(Surveyed(self.now, self._units(self.connection)))
-
-    def rate(self, grant: Grant) -> float:
-        return sum(self._rate_of(unit) for unit in grant.units)
-
-    def release(self, lease_id: str, again: Ticket | None, why: str = "ended") -> None:
-        grant = self.state.leases[lease_id]
-        ticket = grant.ticket
-        ledger.end_lease(self.connection, grant, self.now, why)
-        if again is None:
-            ledger.delete_ticket(self.connection, lease_id)
-        else:
-            ledger.save_avoided(self.connection, again)
-        self.apply(Released(self.now, lease_id, again))
-        if again is None:
-            ledger.save_usage(self.connection, self.state, ticket.user, ticket.group)
-        else:
-            ledger.save_unserved(self.connection, self.state, ticket.user)
-
-    def forget(self, ticket: Ticket) -> None:
-        ledger.delete_ticket(self.connection, ticket.id)
-        self.apply(Left(self.now, ticket.id))
-
-    def next_seq(self) -> int:
-        self._seq += 1
-        return self._seq
-
-    def waiting_of(self, owner: Owner) -> Ticket | None:
-        return next((t for t in self.state.tickets.values() if t.owner == owner), None)
-
-    def held_by(self, owner: Owner) -> Grant | None:
-        return next((g for g in self.state.leases.values() if g.ticket.owner == owner), None)
-
-    def is_ready(self, lease_id: str) -> bool:
-        """Say whether a server runs with the lease, and no start is under way with it."""
-        ready = select(leases.c.ready_at).where(leases.c.id == lease_id)
-        return self.connection.execute(ready).scalar() is not None
-
-    def lease_of(self, ticket_id: str) -> Lease | None:
-        grant = self.state.leases.get(ticket_id)
-        if grant is None:
-            return None
-        ends = None if grant.ends == NEVER else moment(grant.ends)
-        return Lease(grant.id, grant.ticket.owner, grant.units, moment(grant.granted), ends)
-
-    def close(self) -> Revision:
-        """Write what holds for all of it; return the revision that the database has then."""
-        if self.state.clock.ref != self._ref:
-            ledger.rewrite_usage(self.connection, self.state)
-            self.changed = True
-        if not self.changed:
-            return self._revision
-        done = Revision(self._revision.number + 1, self._seq)
-        ledger.save_revision(self.connection, done, self.state.clock.ref)
-        return done

@@ -170,3 +170,18 @@ def test_only_running_servers_whose_time_is_over_end_and_each_is_asked_for_once(
     assert asyncio.run(looks()) == [[], [("bob", "session")], both, both]
     assert [server.asked for server in (cpu, gpu, waits, tidied)] == [1, 1, 0, 0]
     assert young.asked == 4, "of whom nothing is known yet it is asked again"
+
+
+def test_of_each_user_who_holds_gpus_one_server_looks_at_the_budget() -> None:
+    looked: list[Owner] = []
+
+    class Holder(Server):
+        async def look_at_budget(self) -> None:
+            looked.append(self.owner)
+
+    holds, rests = Holder("alice", None), Holder("bob", None)
+    services: Any = Services([holds, rests], [lease(3)], set())
+    services.outlooks = {"alice": "kept", "bob": "of a server that is gone"}
+    asyncio.run(keeper.look_at_budgets(services))
+    assert looked == [holds.owner]
+    assert services.outlooks == {"alice": "kept"}
