@@ -76,6 +76,7 @@ class RoomHub(JupyterHub):
         start = keeper.starter(self.hub.api_url, self.keeper_token, self.log)
         self._keeping = [
             asyncio.ensure_future(keeper.resume(services, start)),
+            asyncio.ensure_future(keeper.watch_budgets(services)),
             asyncio.ensure_future(keeper.end_servers(services)),
             asyncio.ensure_future(closing.close_servers(services, People(services.store))),
         ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from docker.errors import NotFound
 from jupyterhub.utils import maybe_future
+from sqlalchemy.exc import SQLAlchemyError
 
 from engine.client import EngineRefusedError, EngineUnavailableError
 from room.models import LABEL_ROOM, LABEL_SERVER, LABEL_USER
@@ -55,6 +56,12 @@ class Ends(Leasing):
             return 0
         self.object_id = found["Id"]
         if found["State"]["Running"]:
+            if self._session is None:
+                try:
+                    await self._note_use(found)
+                except SQLAlchemyError as error:
+                    # Its end is written whole.
+                    self.log.warning("Could not write %s in the ledger: %s", self.owner, error)
             self._session = sessions.from_inspect(found)
             return None
         end = exits.from_inspect(self.owner, found)
@@ -125,6 +132,7 @@ class Ends(Leasing):
         limit = (found.get("HostConfig") or {}).get("Memory") or None
         ended = exits.Ended(end, limit, self._stop_asked, self._end_words)
         await self.services.record(ended)
+        await self._note_use(found)
         if not known:
             await self._tell_admin(found["Id"], f"ended: {stages.why_ended(end, limit)}")
 
@@ -137,6 +145,12 @@ class Ends(Leasing):
         self.log.warning(
             "Server of %s %s\n%s", self.owner, what, "\n".join(f"    {line}" for line in lines)
         )
+
+    async def _note_use(self, found: dict[str, Any]) -> None:
+        """Write in the ledger what the container has reserved, and until when."""
+        group = min((group.name for group in self.user.groups), default="")
+        store = self.services.store
+        await store.run(exits.note_use, store, exits.ran(self.owner, group, found))
 
     def _is_mine(self, found: dict[str, Any]) -> bool:
         labels = found["Config"].get("Labels") or {}

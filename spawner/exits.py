@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from room.models import Exit, Owner
+from room import usage
+from room.models import LABEL_PROFILE, Exit, Owner
 from room.store import Store
 from room.store.tables import server_exits
 
@@ -48,6 +49,29 @@ def docker_time(text: str) -> datetime:
     except ValueError:
         return datetime.now(timezone.utc)
     return found if found.year > 1 else datetime.now(timezone.utc)
+
+
+def ran(owner: Owner, group: str, container: Mapping[str, Any]) -> usage.Ran:
+    """Return what a container that runs, or has ended, reserved and since when."""
+    host, state = container.get("HostConfig") or {}, container["State"]
+    quota, period = host.get("CpuQuota") or 0, host.get("CpuPeriod") or 100_000
+    end = from_inspect(owner, container)
+    return usage.Ran(
+        container=container["Id"],
+        owner=owner,
+        group=group,
+        profile=(container["Config"].get("Labels") or {}).get(LABEL_PROFILE, ""),
+        cores=host["NanoCpus"] / 1e9 if host.get("NanoCpus") else max(0, quota) / period,
+        memory=max(0, host.get("Memory") or 0),
+        begin=docker_time(str(state["StartedAt"])),
+        end=None if end is None else end.finished_at,
+    )
+
+
+def note_use(store: Store, ran: usage.Ran) -> None:
+    """Write a container down in the ledger; repeating it changes nothing."""
+    with store.decide() as connection:
+        usage.note(connection, ran)
 
 
 def record(store: Store, ended: Ended) -> None:

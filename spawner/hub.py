@@ -140,6 +140,7 @@ def update_queue(c: Any, settings: Settings) -> None:
     c.RoomSpawner.queue_api_grace = queue.api_grace
     c.RoomSpawner.queue_give_up = queue.give_up
     c.RoomSpawner.class_weights = dict(queue.weights)
+    c.RoomSpawner.gpu_rates = dict(gpus.rates)
 
 
 def update_admission(c: Any, settings: Settings) -> None:

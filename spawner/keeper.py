@@ -20,6 +20,8 @@ from spawner.sessions import End, end_of
 
 #: Seconds between two looks at whose time is over.
 EVERY = 5.0
+#: Seconds between two looks at what everyone has used, and may use by now.
+BUDGETS_EVERY = 60.0
 #: What may fail for a while, and is tried again.
 FAILURES = (EngineUnavailableError, EngineRefusedError, SQLAlchemyError)
 
@@ -34,8 +36,32 @@ async def over(services: Services, now: datetime) -> list[tuple[Any, End]]:
     }
     sessions = {owner: await spawner.running_session() for owner, spawner in running.items()}
     leases = {lease.owner: lease for lease in await services.store.run(services.broker.leases)}
-    ends = ((owner, end_of(leases.get(owner), session)) for owner, session in sessions.items())
-    return [(running[owner], end) for owner, end in ends if end is not None and end.at <= now]
+    ends = (
+        (spawner, end_of(leases.get(owner), sessions[owner], spawner.budget_end(leases.get(owner))))
+        for owner, spawner in running.items()
+    )
+    return [(spawner, end) for spawner, end in ends if end is not None and end.at <= now]
+
+
+async def look_at_budgets(services: Services) -> None:
+    """Find out for each user who holds GPUs when their budget ends that, as it is now."""
+    holders = {lease.owner for lease in await services.store.run(services.broker.leases)}
+    # One server of each user: the budget is the user's.
+    spawners = {owner.user: each for owner, each in services.spawners.items() if owner in holders}
+    for user in services.outlooks.keys() - spawners.keys():
+        del services.outlooks[user]
+    for spawner in spawners.values():
+        await spawner.look_at_budget()
+
+
+async def watch_budgets(services: Services) -> None:
+    """Look at everyone's budget every minute, for as long as the hub runs."""
+    while True:
+        try:
+            await look_at_budgets(services)
+        except FAILURES as error:
+            services.log.warning("Could not look at budgets: %s", error)
+        await asyncio.sleep(BUDGETS_EVERY)
 
 
 async def end_servers(services: Services) -> None:

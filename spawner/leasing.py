@@ -21,10 +21,10 @@ from room.models import GPUUnit, Lease, Owner, Reject, SpawnOptions
 from room.plans.decide import Admit
 from spawner import options, sessions, stages
 from spawner.availability import Availability
-from spawner.planning import Planned
 from spawner.refusal import Refusal
 from spawner.services import Notice, Services
 from spawner.sessions import End, Session
+from spawner.spending import Spending
 from spawner.waiting import Ending
 
 #: Seconds for which a server keeps what it is told of its lease: usually, and while a warning may
@@ -34,7 +34,7 @@ KEEP, KEEP_WATCHED = 30, 5
 TOLD_FOR = 600
 
 
-class Leasing(Planned):
+class Leasing(Spending):
     """Asks for GPUs, waits for them, keeps them, and gives them back."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -74,6 +74,7 @@ class Leasing(Planned):
         admitted = self.admitted
         if admitted is None or admitted.gpus is None:
             return ()
+        await self._may_spend(admitted.gpus)
         waiting = self.services.waiting
         verdict: Lease | Ticket | Reject | Ending = await self._effect(
             waiting.ask(
@@ -103,6 +104,9 @@ class Leasing(Planned):
         if isinstance(verdict, Reject):
             raise Refusal(verdict, 503)
         self._lease = verdict
+        until = await self._spend(verdict)
+        if until is not None:
+            self._progress.tell(until)
         known = self.services.broker.inventory.by_uuid()
         return tuple(known[unit] for unit in verdict.units)
 
@@ -258,7 +262,7 @@ class Leasing(Planned):
         """Return what the server's own page shows of its lease, and of its end."""
         lease = await self.services.store.run(self.services.broker.held_by, self.owner)
         session = await self.running_session()
-        end = sessions.end_of(lease, session)
+        end = sessions.end_of(lease, session, self.budget_end(lease))
         refused = await self._why_not_longer(lease, session)
         units = self._units_of(lease)
         return {
@@ -271,7 +275,7 @@ class Leasing(Planned):
             "extend": refused is None,
             "why": refused.message if refused and end else "",
             "extend_seconds": int(self._longer(lease, session)) if lease else 0,
-            "notices": [asdict(notice) for notice in self._notices()],
+            "notices": [asdict(notice) for notice in (*self._notices(), *self._budget_notice(end))],
             # Who can be warned is told within seconds; the others' servers ask less often.
             "keep": KEEP_WATCHED if self.shares_watched(units) else KEEP,
         }
@@ -304,10 +308,14 @@ class Leasing(Planned):
 
     def _longer(self, lease: Lease, session: Session | None) -> float:
         """Return by how many seconds the lease can be kept longer at once."""
-        return sessions.longer(lease, session, self.lease, self.max_session)
+        by_rules = sessions.longer(lease, session, self.lease, self.max_session)
+        left = self._budget_left(lease)
+        return by_rules if left is None else max(0.0, min(by_rules, left))
 
     async def _why_not_longer(self, lease: Lease | None, session: Session | None) -> Reject | None:
-        refused = sessions.why_not_longer(lease, session, self.lease, self.max_session)
+        refused = self._why_no_more_hours(lease) or sessions.why_not_longer(
+            lease, session, self.lease, self.max_session
+        )
         if refused is not None:
             return refused
         units = self._units_of(lease)
@@ -324,9 +332,14 @@ class Leasing(Planned):
 
     async def end_over(self, end: End) -> None:
         """Stop the server because its time is over; its home stays."""
+        if end.rule == "budget":
+            over = await self._used_up()
+            if over is None:
+                return
+        else:
+            over = (stages.lease_over if end.rule == "lease" else stages.session_over)(end.lasted)
         self.log.info("The %s of %s is over: stopping its server", end.rule, self.owner)
-        over = stages.lease_over if end.rule == "lease" else stages.session_over
-        await self._end(over(end.lasted))
+        await self._end(over)
 
     async def end_access(self) -> None:
         """Stop the server because its owner's time in the room, or class, is over."""

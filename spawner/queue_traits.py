@@ -115,6 +115,21 @@ class QueueTraits(HasTraits):
         """,
     )
 
+    gpu_rates = Dict(
+        config=True,
+        help="""What an hour of a unit counts towards ``gpu_hours``: 1 where nothing is said.
+
+        By a part of the card's name, a MIG profile, or ``seat``. A seat of which nothing is said
+        counts as its part of the card. A lease keeps what held when it was granted.
+
+        Example::
+
+            c.RoomSpawner.gpu_rates = {"A100": 2, "1g.10gb": 0.25, "seat": 0.1}
+
+        .. versionadded:: 0.1
+        """,
+    )
+
     gpu_cap = Integer(
         0,
         min=0,

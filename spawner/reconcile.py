@@ -11,6 +11,7 @@ from jupyterhub import orm
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.client import EngineRefusedError, EngineUnavailableError
+from room import usage
 from room.gpus.reconcile import Container, Repairs, repairs
 from room.models import (
     LABEL_GPUS,
@@ -20,6 +21,7 @@ from room.models import (
     Lease,
     Owner,
 )
+from room.store import Store
 
 if TYPE_CHECKING:
     from spawner.services import Services
@@ -60,8 +62,12 @@ async def once(
     place in the queue is kept for it.
     """
     leases: tuple[Lease, ...] = await services.store.run(services.broker.leases)
+    unended = await services.store.run(_unended, services.store)
     listing = await services.watch.list()
     found = repairs(leases, map(from_listing, listing), list_served(), services.moving())
+    gone = unended - {entry["Id"] for entry in listing}
+    if gone:
+        await services.store.run(_close, services.store, gone)
     for container in found.remove:
         services.log.warning(
             "No server of the hub stands behind container %s of %s: removing it",
@@ -90,7 +96,20 @@ async def _give_back(services: Services, leases: Iterable[Lease], first: bool) -
     broker = services.broker
     for lease in leases:
         cut_short = first and lease.ready_at is None
-        await services.store.run(broker.requeue if cut_short else broker.release, lease.id)
+        if cut_short:
+            await services.store.run(broker.requeue, lease.id)
+        else:
+            await services.store.run(broker.release, lease.id, "lost")
+
+
+def _unended(store: Store) -> frozenset[str]:
+    with store.read() as connection:
+        return usage.running(connection)
+
+
+def _close(store: Store, containers: frozenset[str]) -> None:
+    with store.decide() as connection:
+        usage.close(connection, containers, datetime.now(timezone.utc))
 
 
 async def keep(services: Services, list_served: Callable[[], set[Owner]]) -> None:

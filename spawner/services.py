@@ -17,6 +17,7 @@ from room.gpus.broker import Broker
 from room.gpus.use import Use
 from room.models import Inventory, Owner
 from room.plans.book import Plans
+from room.plans.spending import Account, Outlook
 from room.store import Store
 from spawner import exits, reconcile
 from spawner.admission import Gate
@@ -60,6 +61,8 @@ class Services:
     use: UseFeed | None = None
     #: What the room has to tell who works in a server, until it is told no more.
     notices: dict[Owner, tuple[Notice, ...]] = field(default_factory=dict)
+    #: By user who runs something on a GPU, and has a budget: what it is, and when it ends that.
+    outlooks: dict[str, tuple[Account, Outlook]] = field(default_factory=dict)
     #: Servers between the first act of a start and its end: reconcile leaves them alone.
     starting: set[Owner] = field(default_factory=set)
     #: The spawner of each server, for what the room itself does to it.

@@ -1,4 +1,5 @@
-"""When a running server has to end: with its lease or with its session, whichever is over first.
+"""When a running server has to end: with its lease, its session or its
+user's GPU-hours, whichever is over first.
 
 A session is as old as its server's container, and how long it may last is written on that: so both
 are the engine's to tell, and no restart of the hub makes a server younger. Pure.
@@ -36,7 +37,7 @@ class End:
     """When a server ends, by which rule, and how many seconds that gave it."""
 
     at: datetime
-    rule: Literal["lease", "session"]
+    rule: Literal["lease", "session", "budget"]
     lasted: float
 
 
@@ -48,9 +49,12 @@ def from_inspect(container: Mapping[str, Any]) -> Session:
     return Session(docker_time(str(container["State"]["StartedAt"])), longest)
 
 
-def end_of(lease: Lease | None, session: Session | None) -> End | None:
-    """Return the end that comes first. A lease that is still a start's has none yet."""
-    ends = []
+def end_of(lease: Lease | None, session: Session | None, budget: End | None = None) -> End | None:
+    """Return the end that comes first. A lease that is still a start's has none yet.
+
+    ``budget``: when the user's GPU-hours are used up.
+    """
+    ends = [] if budget is None else [budget]
     if lease is not None and lease.ready_at is not None and lease.ends_at is not None:
         lasted = (lease.ends_at - lease.granted_at).total_seconds()
         ends.append(End(lease.ends_at, "lease", lasted))

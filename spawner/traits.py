@@ -330,7 +330,7 @@ class RoomTraits(AdmissionTraits, GPUTraits, PlanTraits):
     def _make_services(self) -> Services:
         store = Store(self.store_url)
         upgrade(store)
-        broker = Broker(store, self.policy())
+        broker = Broker(store, self.policy(), rates=self.gpu_rates)
         if self.inventory_file:
             broker.survey(inventory.file_reader(Path(self.inventory_file))())
         agent = AgentClient(self.agent_url, Path(self.agent_token_file)) if self.agent_url else None

@@ -90,6 +90,18 @@ SENTENCES = (
     N_("The limit is the room's; ask the admin for more."),
     N_("The limit is that of class %(name)s; ask your instructor or the admin for more."),
     N_("The limit is your own; ask your instructor or the admin for more."),
+    # room/plans/spending.py: GPU-hours
+    N_("You have used %(used)s of your %(hours)s GPU-hours."),
+    N_("Choose a profile without a GPU, or ask for more."),
+    N_("Your %(hours)s GPU-hours are used up."),
+    N_("Your files are in your home."),
+    N_("Your %(hours)s GPU-hours are used up by then."),
+    N_("Your %(hours)s GPU-hours last until %(time)s."),
+    N_("Then this server is stopped, and your files stay in your home."),
+    N_("No new ones come by themselves."),
+    N_("New ones come each day, next at %(time)s."),
+    N_("New ones come each week, next at %(time)s."),
+    N_("New ones come each month, next at %(time)s."),
     # spawner/stages.py: a program that ran out of memory
     N_("A program in your server needed more memory than its %(size)s, and was ended."),
     # spawner/stages.py: waiting for a GPU, and the end of a lease

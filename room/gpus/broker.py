@@ -11,29 +11,26 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 
 from room.audit import note
 from room.gpus import ledger, marks
+from room.gpus.decision import Work
 from room.gpus.events import (
     NEVER,
     Adopted,
-    Event,
     Grant,
-    Left,
     Policy,
     Prolonged,
-    Released,
     Submitted,
-    Surveyed,
     Ticked,
     Ticket,
 )
 from room.gpus.ledger import Revision, Waiting, moment, seconds
 from room.gpus.placement import refuse, still_held
-from room.gpus.queue import step
+from room.gpus.rates import rate
 from room.gpus.requests import GPURequest
 from room.gpus.state import State
 from room.models import GPUUnit, Inventory, Lease, Owner, Reject
@@ -52,6 +49,7 @@ class Broker:
 
     ``now`` gives seconds since the epoch. ``on_grants`` is called, on the same thread, with
     the ids of leases that were granted to tickets that waited, after they are written.
+    ``rates``: see ``room.gpus.rates``.
     """
 
     def __init__(
@@ -60,11 +58,15 @@ class Broker:
         policy: Policy | None = None,
         now: Callable[[], float] = _now,
         on_grants: Callable[[Sequence[str]], None] = lambda _ids: None,
+        rates: Mapping[str, float] | None = None,
     ) -> None:
         self._store = store
         self.policy = policy or Policy()
         self._now = now
         self.on_grants = on_grants
+        self._said_rates = rates or {}
+        #: By unit: what it counts towards budgets.
+        self._rates: dict[str, float] = {}
         self._inventory = Inventory()
         self._state: State | None = None
         self._revision = Revision(-1, 0)
@@ -79,6 +81,8 @@ class Broker:
     def survey(self, inventory: Inventory) -> tuple[str, ...]:
         """Take a new inventory: a card that came back is given out. Return what it quarantines."""
         self._inventory = inventory
+        units = inventory.units
+        self._rates = {unit.uuid: rate(unit, self._said_rates, units) for unit in units}
         self._state = None
         with self._decision() as work:
             gone = marks.answer_reports(work.connection, inventory.units, moment(work.now))
@@ -196,12 +200,16 @@ class Broker:
             mine = (leases.c.id == lease_id) & leases.c.ready_at.is_(None)
             connection.execute(update(leases).where(mine).values(ready_at=moment(self._now())))
 
-    def release(self, lease_id: str) -> bool:
-        """End a lease whose container is confirmed gone. True when there was one."""
+    def release(self, lease_id: str, why: Literal["ended", "lost"] = "ended") -> bool:
+        """End a lease whose container is confirmed gone. True when there was one.
+
+        It counts as used until now, also when its server ended earlier: nobody else could have
+        had the units until now. ``lost``: nobody knew of the end.
+        """
         with self._decision() as work:
             if lease_id not in work.state.leases:
                 return False
-            work.release(lease_id, None)
+            work.release(lease_id, None, why)
             return True
 
     def requeue(self, lease_id: str, *, blame_units: bool = False) -> bool:
@@ -243,9 +251,13 @@ class Broker:
             if kept is not None:
                 work.forget(kept)
             ticket = ledger.adopted_ticket(lease)
-            grant = Grant(ticket, lease.units, seconds(lease.granted_at), NEVER)
+            # What the history has of it is counted already.
+            granted = max(
+                seconds(lease.granted_at), ledger.counted_until(work.connection, lease.id)
+            )
+            grant = Grant(ticket, lease.units, granted, NEVER)
             ledger.insert_ticket(work.connection, ticket, "page", work.now)
-            ledger.insert_grant(work.connection, grant, ready=work.now)
+            ledger.insert_grant(work.connection, grant, work.rate(grant), ready=work.now)
             work.apply(Adopted(work.now, grant))
             return True
 
@@ -275,7 +287,7 @@ class Broker:
     # -- one decision ------------------------------------------------------------------------
 
     @contextmanager
-    def _decision(self) -> Iterator[_Work]:
+    def _decision(self) -> Iterator[Work]:
         """One transaction on the state as the database has it.
 
         When it fails, the state in memory may be ahead of the database: it is read anew.
@@ -286,10 +298,10 @@ class Broker:
                 found = ledger.revision(connection, now)
                 if self._state is None or found != self._revision:
                     self._state = ledger.load(connection, self.policy)
-                    work = _Work(connection, self._state, found, now, self._units)
+                    work = Work(connection, self._state, found, now, self._units, self.rate)
                     work.survey()
                 else:
-                    work = _Work(connection, self._state, found, now, self._units)
+                    work = Work(connection, self._state, found, now, self._units, self.rate)
                 yield work
                 self._revision = work.close()
         except BaseException:
@@ -302,89 +314,6 @@ class Broker:
         said = marks.read(connection)
         return tuple(marks.apply(unit, said) for unit in self._inventory.units)
 
-
-class _Work:
-    """The state and the transaction that belongs to it: every change is made to both."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        state: State,
-        revision: Revision,
-        now: float,
-        units: Callable[[Connection], tuple[GPUUnit, ...]],
-    ) -> None:
-        self.connection = connection
-        self.state = state
-        self.now = max(now, state.now)
-        self.granted: list[str] = []
-        self._revision = revision
-        self._seq = revision.seq
-        self._ref = state.clock.ref
-        self._units = units
-        #: Whether other processes have to read the state anew.
-        self.changed = False
-
-    def apply(self, event: Event) -> None:
-        """Take an event, and write down what is granted because of it."""
-        _state, grants = step(self.state, event)
-        for grant in grants:
-            ledger.insert_grant(self.connection, grant)
-            ledger.save_usage(self.connection, self.state, grant.ticket.user, grant.ticket.group)
-            self.granted.append(grant.id)
-        self.changed = self.changed or bool(grants) or not isinstance(event, (Ticked, Surveyed))
-
-    def survey(self, *, said: bool = False) -> None:
-        """Take the units as they count now; ``said``: something new was said of one."""
-        self.changed = self.changed or said
-        self.apply(Surveyed(self.now, self._units(self.connection)))
-
-    def release(self, lease_id: str, again: Ticket | None) -> None:
-        ticket = self.state.leases[lease_id].ticket
-        ledger.delete_lease(self.connection, lease_id)
-        if again is None:
-            ledger.delete_ticket(self.connection, lease_id)
-        else:
-            ledger.save_avoided(self.connection, again)
-        self.apply(Released(self.now, lease_id, again))
-        if again is None:
-            ledger.save_usage(self.connection, self.state, ticket.user, ticket.group)
-        else:
-            ledger.save_unserved(self.connection, self.state, ticket.user)
-
-    def forget(self, ticket: Ticket) -> None:
-        ledger.delete_ticket(self.connection, ticket.id)
-        self.apply(Left(self.now, ticket.id))
-
-    def next_seq(self) -> int:
-        self._seq += 1
-        return self._seq
-
-    def waiting_of(self, owner: Owner) -> Ticket | None:
-        return next((t for t in self.state.tickets.values() if t.owner == owner), None)
-
-    def held_by(self, owner: Owner) -> Grant | None:
-        return next((g for g in self.state.leases.values() if g.ticket.owner == owner), None)
-
-    def is_ready(self, lease_id: str) -> bool:
-        """Say whether a server runs with the lease, and no start is under way with it."""
-        ready = select(leases.c.ready_at).where(leases.c.id == lease_id)
-        return self.connection.execute(ready).scalar() is not None
-
-    def lease_of(self, ticket_id: str) -> Lease | None:
-        grant = self.state.leases.get(ticket_id)
-        if grant is None:
-            return None
-        ends = None if grant.ends == NEVER else moment(grant.ends)
-        return Lease(grant.id, grant.ticket.owner, grant.units, moment(grant.granted), ends)
-
-    def close(self) -> Revision:
-        """Write what holds for all of it; return the revision that the database has then."""
-        if self.state.clock.ref != self._ref:
-            ledger.rewrite_usage(self.connection, self.state)
-            self.changed = True
-        if not self.changed:
-            return self._revision
-        done = Revision(self._revision.number + 1, self._seq)
-        ledger.save_revision(self.connection, done, self.state.clock.ref)
-        return done
+    def rate(self, unit: str) -> float:
+        """Return what a unit counts towards budgets, against one whole card."""
+        return self._rates.get(unit, 1.0)

@@ -6,13 +6,26 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from room.gpus.events import NEVER, Grant, Policy, Ticket
 from room.gpus.requests import GPURequest
 from room.gpus.state import State
 from room.models import Lease, Owner
+from room.store.metadata import UTCDateTime
 from room.store.tables import lease_units, leases, queue, tickets, usage
+from room.store.usage_tables import lease_history
 
 # What every grant needs is built once: to build a statement takes longer than to run it.
 _REVISION = select(queue).where(queue.c.id == 1)
@@ -189,7 +202,10 @@ def delete_ticket(connection: Connection, ticket_id: str) -> None:
     connection.execute(delete(tickets).where(tickets.c.id == ticket_id))
 
 
-def insert_grant(connection: Connection, grant: Grant, ready: float | None = None) -> None:
+def insert_grant(
+    connection: Connection, grant: Grant, rate: float, ready: float | None = None
+) -> None:
+    """Write a grant. ``rate``: GPU-seconds that one of its seconds counts towards a budget."""
     owner = grant.ticket.owner
     connection.execute(
         _INSERT_LEASE,
@@ -200,13 +216,37 @@ def insert_grant(connection: Connection, grant: Grant, ready: float | None = Non
             "granted_at": moment(grant.granted),
             "ends_at": None if grant.ends == NEVER else moment(grant.ends),
             "ready_at": None if ready is None else moment(ready),
+            "rate": rate,
         },
     )
     rows = [{"unit": unit, "lease_id": grant.id} for unit in grant.units]
     connection.execute(_INSERT_UNIT, rows)
 
 
-def delete_lease(connection: Connection, lease_id: str) -> None:
+def counted_until(connection: Connection, lease_id: str) -> float:
+    """Return until when a lease is in the history; what has no part there, since ever."""
+    mine = lease_history.c.lease_id == lease_id
+    last = connection.execute(select(func.max(lease_history.c.to_at)).where(mine)).scalar_one()
+    return -NEVER if last is None else seconds(last)
+
+
+def end_lease(connection: Connection, grant: Grant, now: float, why: str) -> None:
+    """Take a lease away, and write what it used: until ``now``, when its units come free."""
+    lease_id = grant.id
+    written = select(
+        leases.c.id,
+        leases.c.user,
+        leases.c.server,
+        literal(grant.ticket.group),
+        literal(len(grant.units)),
+        leases.c.rate,
+        leases.c.granted_at,
+        # A clock that was set back makes nothing shorter than nothing.
+        literal(moment(max(now, grant.granted)), UTCDateTime),
+        case((leases.c.ready_at.is_(None), "start-failed"), else_=why),
+    ).where(leases.c.id == lease_id)
+    columns = ("lease_id", "user", "server", "class_name", "units", "rate", "from_at", "to_at")
+    connection.execute(insert(lease_history).from_select([*columns, "why"], written))
     connection.execute(delete(lease_units).where(lease_units.c.lease_id == lease_id))
     connection.execute(delete(leases).where(leases.c.id == lease_id))
 

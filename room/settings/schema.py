@@ -247,6 +247,12 @@ class GPUs(Section):
         description="GPUs that are shared. Empty: each is leased to one server at a time.",
     )
 
+    rates: dict[Word, Annotated[float, Field(ge=0, le=1000)]] = Field(
+        {},
+        description="What an hour of a unit counts towards gpu_hours: by a part of the card's "
+        "name, a MIG profile, or seat. 1 where nothing is said; a seat then its part of the card.",
+        examples=[{"A100": 2, "1g.10gb": 0.25}],
+    )
     lease: LeaseTime = Field(
         0.0,
         description="How long a server may have its GPUs where its profile says nothing, like 4h; "

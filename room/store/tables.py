@@ -30,6 +30,8 @@ leases = Table(
     Column("ends_at", UTCDateTime, nullable=True),
     #: When its server was ready. A lease without it belongs to a start.
     Column("ready_at", UTCDateTime, nullable=True),
+    #: What it counts towards a budget: see ``lease_history`` in ``usage_tables``.
+    Column("rate", Float, nullable=False, server_default="1"),
     UniqueConstraint("user", "server", name="uq_leases_owner"),
 )
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, select
 
 from room.plans.authority import Actor
 from room.plans.book import Plans
 from room.plans.keys import KEYS
 from room.plans.model import Setting, subject
+from room.store.usage_tables import lease_history, sessions
+from room.usage import gpu_spans
 from tests.engine.conftest import Room
 from tests.utils.hub import Hub
 from tests.utils.wait import wait_until
@@ -212,3 +217,66 @@ def test_a_profile_that_the_plan_does_not_have_is_refused_and_its_card_says_so(
         page = browser.page("/hub/spawn/cleo")
         assert "Your plan does not have" not in page
         assert "96 MiB memory" in page or "96 MB memory" in page
+
+
+def used(room: Room, user: str, hours: float) -> None:
+    """Write that a user had a GPU, as a lease that ended does."""
+    now = datetime.now(timezone.utc)
+    with room.store.decide() as connection:
+        row = insert(lease_history).values(
+            lease_id=str(uuid.uuid4()),
+            user=user,
+            server="",
+            class_name="",
+            units=1,
+            rate=1.0,
+            from_at=now - timedelta(hours=hours),
+            to_at=now,
+            why="ended",
+        )
+        connection.execute(row)
+
+
+def test_a_budget_says_how_long_a_start_can_run_warns_and_ends_it(
+    lasting_room: Room, hub: Hub, change: Callable[..., None]
+) -> None:
+    hub.add("hal")
+    change("hal", gpu_hours="10")
+    used(lasting_room, "hal", 9.97)
+    told = hub.request_start("hal", {"profile": "gpu"})
+    assert told.status_code == 403
+    assert "You have used 10.0 of your 10 GPU-hours. No new ones" in told.text
+
+    # Nine minutes are left: it starts, and who works in it is warned.
+    change("hal", gpu_hours="10.12")
+    began = datetime.now(timezone.utc)
+    hub.start_server("hal", {"profile": "gpu"})
+    said = lease(lasting_room, hub, "hal")
+    left = (datetime.fromisoformat(said["ends"]) - began).total_seconds()
+    assert 480 < left <= 560
+    assert [each["id"].rsplit("-", 4)[0] for each in said["notices"]] == ["gpu-hours-10"]
+    assert "Your 10.12 GPU-hours last until" in said["notices"][0]["text"]
+    assert "are used up by then" in said["why"]
+
+    # A second one would use them up twice as fast: it is refused, and the first goes on.
+    told = hub.request_start("hal", {"profile": "gpu"}, "more")
+    assert told.status_code == 403
+    assert (hub.model("hal") or {})["ready"]
+
+    # They are used up: it is ended, its end is in words, and all its seconds are kept.
+    container = lasting_room.container("hal").id
+    used(lasting_room, "hal", 0.2)
+    hub.request_start("hal", {"profile": "gpu"}, "more")
+    wait_until(lambda: hub.model("hal") is None, timeout=40)
+    end = lasting_room.last_end("hal")
+    assert end is not None
+    assert end.why.startswith("Your 10.12 GPU-hours are used up.")
+    with lasting_room.store.read() as connection:
+        spans = gpu_spans(connection, began, "hal", charged=True)
+        row = connection.execute(select(sessions).where(sessions.c.container == container)).one()
+    (mine,) = (span for span in spans if span.begin >= began)
+    assert mine.end is not None
+    assert row.to_at is not None
+    assert mine.begin <= row.from_at + timedelta(seconds=1)
+    assert row.to_at <= mine.end
+    assert (row.memory, row.profile) == (256 * MIB, "gpu")

@@ -21,6 +21,7 @@ from room.gpus.state import State
 from room.models import GPUUnit, Inventory, Lease, Owner, Reject, Xid
 from room.store import Store
 from room.store.tables import audit
+from room.store.usage_tables import lease_history
 
 POLICY = Policy(half_life=1000.0, max_wait=600.0, weights={"dl": 3.0})
 UNITS = (
@@ -42,6 +43,7 @@ class Faults:
 
     def __init__(self, store: Store) -> None:
         self.left = 0
+        self.crashes = 0
         dialect: Any = store.engine.dialect
         for name in ("do_execute", "do_executemany", "do_commit"):
             self._wrap(dialect, name)
@@ -59,6 +61,7 @@ class Faults:
     def _step(self) -> None:
         self.left -= 1
         if self.left == 0:
+            self.crashes += 1
             raise CrashError
 
 
@@ -84,6 +87,12 @@ class Brokers(RuleBasedStateMachine):
         self.stubborn: set[str] = set()
         #: Servers whose start a living process looks after, and that process.
         self.starting: dict[Owner, int] = {}
+        #: What leases were seen to have, by id and time of grant: user, units; and of those that
+        #: were over, the earliest and latest end that they can have had.
+        self.seen: dict[tuple[str, float], tuple[str, int]] = {}
+        self.ended: dict[tuple[str, float], tuple[float, float]] = {}
+        #: The latest that any clock has said: a broker that lives on goes back behind none.
+        self.latest = self.now
         self.brokers = [self.fresh(0), self.fresh(1)]
 
     def fresh(self, which: int) -> Broker:
@@ -321,6 +330,32 @@ class Brokers(RuleBasedStateMachine):
         owners += [each.ticket.owner for each in self.brokers[1].waiting()]
         assert len(owners) == len(set(owners))
         assert all(lease.units and lease.owner.user for lease in leases)
+
+    @invariant()
+    def history_has_each_second_of_each_lease_once(self) -> None:
+        self.latest = max(self.latest, self.now)
+        runs = {
+            (lease.id, ledger.seconds(lease.granted_at)): (lease.owner.user, len(lease.units))
+            for lease in self.brokers[0].leases()
+        }
+        for key in self.seen.keys() - runs.keys() - self.ended.keys():
+            self.ended[key] = (max(key[1], self.now), max(key[1], self.latest))
+        for key in runs.keys() & self.ended.keys():
+            # Given back and had again in one instant.
+            del self.ended[key]
+        self.seen |= runs
+        with self.stores[0].read() as connection:
+            rows = connection.execute(select(lease_history)).all()
+        written = {}
+        for row in rows:
+            key, end = (row.lease_id, ledger.seconds(row.from_at)), ledger.seconds(row.to_at)
+            if end > key[1]:
+                assert key not in written, "a lease has two ends"
+                written[key] = end
+                assert (row.user, row.units) == self.seen[key]
+        for key, (earliest, latest) in self.ended.items():
+            assert earliest <= written.pop(key, key[1]) <= latest, "a lease's end is not its own"
+        assert not written, "what runs is in the history"
 
     @invariant()
     def caps_are_kept(self) -> None:

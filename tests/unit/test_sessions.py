@@ -31,6 +31,13 @@ def session(hours: float, begins: float = 0.0) -> Session:
     return Session(at(begins), hours * HOUR)
 
 
+def test_a_budget_ends_a_server_when_it_is_the_first_to() -> None:
+    budget = End(at(2), "budget", 2 * HOUR)
+    assert end_of(lease(4), session(3), budget) == budget
+    assert end_of(lease(None), None, budget) == budget
+    assert end_of(lease(1), session(3), budget) == End(at(1), "lease", HOUR)
+
+
 @pytest.mark.parametrize(
     ("lease_", "session_", "expected"),
     [
@@ -124,6 +131,9 @@ class Server:
         self._told = session_
         self._known: Session | None = None
 
+    def budget_end(self, _lease: Lease | None) -> End | None:
+        return None
+
     async def running_session(self) -> Session | None:
         if self._known is None:
             self.asked += 1
@@ -160,3 +170,18 @@ def test_only_running_servers_whose_time_is_over_end_and_each_is_asked_for_once(
     assert asyncio.run(looks()) == [[], [("bob", "session")], both, both]
     assert [server.asked for server in (cpu, gpu, waits, tidied)] == [1, 1, 0, 0]
     assert young.asked == 4, "of whom nothing is known yet it is asked again"
+
+
+def test_of_each_user_who_holds_gpus_one_server_looks_at_the_budget() -> None:
+    looked: list[Owner] = []
+
+    class Holder(Server):
+        async def look_at_budget(self) -> None:
+            looked.append(self.owner)
+
+    holds, rests = Holder("alice", None), Holder("bob", None)
+    services: Any = Services([holds, rests], [lease(3)], set())
+    services.outlooks = {"alice": "kept", "bob": "of a server that is gone"}
+    asyncio.run(keeper.look_at_budgets(services))
+    assert looked == [holds.owner]
+    assert services.outlooks == {"alice": "kept"}

@@ -9,7 +9,8 @@ from room.gpus.placement import refuse
 from room.gpus.requests import GPURequest
 from room.gpus.watchdog import Action
 from room.models import Exit, GPUUnit, Inventory, Owner, Reject
-from room.plans import combine
+from room.plans import combine, spending
+from room.plans.budget import WINDOWS, Budget
 from room.plans.decide import Wish, decide
 from room.plans.keys import KEYS
 from room.plans.model import Limit, subject
@@ -26,6 +27,9 @@ SAME_IN_BOTH = re.compile(
     r"\d min\b|\d (?:MIG instance|GPUs?) with [^\u4e00-\u9fff\uff0c]*|'[^']*'|GPU|JupyterLab"
     r"|Shut Down|[GM]iB|x\. y\? z|\b[a-z]\b|gpu|cpu|profile"
 )
+
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
 
 
 def exit_(code: int, oom: bool = False) -> Exit:
@@ -86,6 +90,11 @@ def said() -> list[str]:
         stages.access_over(),
         stages.longest_run(43200),
         stages.session_over(43200),
+        *(
+            say(spending.Account(Budget(20, each, 1)), NOW)
+            for each in WINDOWS
+            for say in (spending.used_up, spending.over, spending.no_longer)
+        ),
         options.parse([], PROFILES),
         options.parse({"profile": 3}, PROFILES),
         options.parse({"profile": "x. y? z"}, PROFILES),
@@ -93,10 +102,14 @@ def said() -> list[str]:
         options.parse({"profile": "gpu", "n": "b"}, PROFILES),
     ]
     assert all(isinstance(reject, Reject) for reject in rejects)
+    hours = spending.ends_with(spending.Account(Budget(20)), NOW, NOW)
     ends = [
-        stages.why_ended(end, memory)
-        for memory in (4 << 30, None)
-        for end in (exit_(137, True), exit_(0), exit_(137), exit_(143), exit_(1))
+        hours,
+        *(
+            stages.why_ended(end, memory)
+            for memory in (4 << 30, None)
+            for end in (exit_(137, True), exit_(0), exit_(137), exit_(143), exit_(1))
+        ),
     ]
     own = [text.format(3) for _, text in pages._OWN_REFUSALS]
     seat = GPUUnit("GPU-0/1", 0, "A100", 1, kind="seat", parent="GPU-0")

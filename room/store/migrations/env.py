@@ -4,7 +4,8 @@ from alembic import context
 
 import room.store.people_tables
 import room.store.plan_tables
-import room.store.tables  # noqa: F401  (all fill the metadata)
+import room.store.tables
+import room.store.usage_tables  # noqa: F401  (all fill the metadata)
 from room.store.metadata import metadata
 
 with context.config.attributes["store"].decide() as connection:
