@@ -75,11 +75,12 @@ def furnish(store: Store) -> None:
 
 @contextmanager
 def statements(store: Store) -> Iterator[list[str]]:
-    """Yield the list of what the database is asked from now on."""
+    """Yield the list of what the database is asked from now on, but transactions' beginnings."""
     asked: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        asked.append(statement)
+        if not statement.startswith("BEGIN"):
+            asked.append(statement)
 
     event.listen(store.engine, "before_cursor_execute", note)
     try:

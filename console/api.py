@@ -69,12 +69,19 @@ def router(prefix: str) -> APIRouter:
         parts, visit = await visit_of(request)
         who = visit.viewer
         rows = await parts.desk.run(parts.desk.limits, who.login, who.classes)
+        meter = await parts.desk.run(parts.desk.meter, who.login, who.classes)
         return {
             "login": who.login,
             "admin": who.admin,
             "classes": list(who.classes),
             "staff": dict(who.staff),
             "limits": [_limit(row) for row in rows],
+            "gpu_hours": meter
+            and {
+                "used": round(meter.used, 4),
+                "hours": meter.hours,
+                "resets": meter.resets_at and meter.resets_at.isoformat(),
+            },
         }
 
     @made.get("/limits/{kind}/{name}")
@@ -127,6 +134,7 @@ def router(prefix: str) -> APIRouter:
                 "name": row.name,
                 "role": row.role,
                 "gpu_hours": row.gpu_hours,
+                "gpu_hours_used": row.meter and round(row.meter.used, 4),
                 "last_end": row.last_end,
                 "servers": [
                     {

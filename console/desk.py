@@ -20,11 +20,13 @@ from room.classes import Classes
 from room.people import People
 from room.person import Person
 from room.plans import combine, wording
+from room.plans.accounts import accounts
 from room.plans.book import Plans
 from room.plans.budget import Budget
 from room.plans.keys import KEYS
 from room.plans.model import ROOM, Effective, EffectivePlan, Subject
 from room.plans.rules import NO_RULES, Rules
+from room.plans.spending import Meter, meter
 from room.roles import Role
 from room.store import Store
 from room.store.tables import server_exits
@@ -65,6 +67,8 @@ class StudentRow:
     role: Role
     servers: tuple[Server, ...]
     gpu_hours: str
+    #: None: there is no budget.
+    meter: Meter | None
     last_end: str
 
 
@@ -112,6 +116,18 @@ class Desk:
             None if setting is None else setting.text,
         )
 
+    def meters(self, budgets: Mapping[str, Budget]) -> dict[str, Meter]:
+        """Return what each has used of their GPU-hours; who has no budget is left out."""
+        now, zone = self.plans.clock(), self.plans.zone
+        with self.store.read() as connection:
+            found = accounts(connection, budgets, now, zone)
+        return {login: meter(account, now) for login, account in found.items()}
+
+    def meter(self, user: str, classes: Sequence[str]) -> Meter | None:
+        """Return what a user has used of their GPU-hours; None: there is no budget."""
+        plan = self.plans.effective(user, classes)
+        return self.meters({user: plan["gpu_hours"]}).get(user)
+
     # -- a class -----------------------------------------------------------------------------
 
     async def board(self, name: str) -> list[StudentRow]:
@@ -120,6 +136,9 @@ class Desk:
         logins = frozenset(person.login for person, _role in people)
         servers = await self.hub.servers(logins) if logins else []
         plans = await self.run(self._effective, [person for person, _role in people])
+        meters = await self.run(
+            self.meters, {login: plan["gpu_hours"] for login, plan in plans.items()}
+        )
         return [
             StudentRow(
                 person.login,
@@ -127,6 +146,7 @@ class Desk:
                 role,
                 tuple(server for server in servers if server.user == person.login),
                 plans[person.login].limits["gpu_hours"].text,
+                meters.get(person.login),
                 ends.get(person.login, ""),
             )
             for person, role in people

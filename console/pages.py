@@ -90,6 +90,7 @@ def _own_room(made: APIRouter) -> None:
             "room.html",
             visit=visit,
             limits=await desk.run(desk.limits, who.login, who.classes),
+            meter=await desk.run(desk.meter, who.login, who.classes),
             servers=await desk.hub.servers(frozenset({who.login})),
         )
 
@@ -131,12 +132,24 @@ def _class(made: APIRouter) -> None:
         require_act(visit, "see", name)
         text = io.StringIO()
         writer = csv.writer(text)
-        writer.writerow(["login", "name", "role", "running", "profile", "gpu_hours", "last_end"])
+        writer.writerow(
+            [
+                "login",
+                "name",
+                "role",
+                "running",
+                "profile",
+                "gpu_hours",
+                "gpu_hours_used",
+                "last_end",
+            ]
+        )
         for row in await parts.desk.board(name):
             running = [server.name or "default" for server in row.servers]
             profiles = [server.profile for server in row.servers]
             cells = [row.login, row.name, row.role, " ".join(running), " ".join(profiles)]
-            writer.writerow([_harmless(cell) for cell in (*cells, row.gpu_hours, row.last_end)])
+            cells += [row.gpu_hours, "" if row.meter is None else f"{row.meter.used:.2f}"]
+            writer.writerow([_harmless(cell) for cell in (*cells, row.last_end)])
         file = f'attachment; filename="{name}.csv"'
         return Response(
             "﻿" + text.getvalue(), media_type="text/csv", headers={"Content-Disposition": file}

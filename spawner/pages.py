@@ -123,6 +123,7 @@ class Tools(Extension):
             viewer=_viewer,
             query=_query,
             last_ended=last_ended,
+            gpu_meter=gpu_meter,
             refusal=_refusal,
             known_refusal=_known_refusal,
             server_name=_server_name,
@@ -187,6 +188,17 @@ def last_ended(user: Any, server_name: str) -> str | None:
     ask = getattr(user.spawners[server_name], "last_ended", None)
     why: str | None = ask() if ask else None
     return why
+
+
+def gpu_meter(user: Any) -> Any:
+    """Return what somebody has used of their GPU-hours, from a spawner that knows; or None."""
+    ask = getattr(user.spawner, "gpu_meter", None) if user is not None else None
+    try:
+        return ask() if ask else None
+    except SQLAlchemyError as error:
+        # A meter is a help, and no reason to have no page.
+        user.spawner.log.warning("A page cannot say what GPU-hours are left: %s", error)
+        return None
 
 
 _ASK = "Try again in a minute; if it happens again, tell the admin, whose log says why."

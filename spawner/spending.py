@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime, timedelta, timezone, tzinfo
 
 from room.gpus.requests import GPURequest
 from room.models import Lease, Reject
 from room.plans import spending
+from room.plans.accounts import account
 from room.plans.budget import Budget, window
-from room.plans.spending import Account, Outlook
+from room.plans.spending import Account, Meter, Outlook
 from room.store import Store
-from room.usage import gpu_spans
 from spawner.planning import Planned
 from spawner.refusal import Refusal
 from spawner.services import Notice
@@ -27,6 +26,17 @@ class Spending(Planned):
         return await services.store.run(
             _account, services.store, self.user.name, plan["gpu_hours"], services.plans.zone
         )
+
+    def gpu_meter(self) -> Meter | None:
+        """Return what a page shows of the budget; None: there is none.
+
+        A template cannot wait: this reads at once, and a reader waits for no writer.
+        """
+        services = self.shared_services()
+        groups = [group.name for group in self.user.groups]
+        plan = services.plans.effective(self.user.name, groups)
+        found = _account(services.store, self.user.name, plan["gpu_hours"], services.plans.zone)
+        return None if found is None else spending.meter(found, datetime.now(timezone.utc))
 
     async def look_at_budget(self, *, begins: bool = False) -> Outlook | None:
         """Find out anew when the budget ends what the user runs; None: there is no budget.
@@ -127,8 +137,5 @@ class Spending(Planned):
 
 def _account(store: Store, user: str, budget: Budget, zone: tzinfo) -> Account | None:
     """Read what counts against a budget; on the store's thread."""
-    if math.isinf(budget.hours):
-        return None
-    begin = window(budget, datetime.now(timezone.utc), zone)[0]
     with store.read() as connection:
-        return Account(budget, gpu_spans(connection, begin, user, charged=True), zone)
+        return account(connection, user, budget, datetime.now(timezone.utc), zone)

@@ -44,6 +44,24 @@ class Account:
         return window(self.budget, now, self.zone)[1]
 
 
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Hours used of a budget, and when they come anew; None: never."""
+
+    used: float
+    hours: float
+    resets_at: datetime | None
+
+    @property
+    def left(self) -> float:
+        return max(0.0, self.hours - self.used)
+
+
+def meter(account: Account, now: datetime) -> Meter:
+    """Return what pages show of a budget."""
+    return Meter(account.used(now), account.budget.hours, account.resets_at(now))
+
+
 def runs_out_at(account: Account, now: datetime, more: float = 0.0) -> datetime | None:
     """Return when the budget is used up if what runs goes on; None: never.
 
