@@ -22,6 +22,8 @@ TRAITS = {
     "pids": "pids_limit",
     "session": "session",
 }
+#: Limits of a home, which are traits of the same names. Like a session's, their 0 is no limit.
+HOMES = ("home_soft", "home_hard")
 
 
 class Planned(Choices):
@@ -59,6 +61,8 @@ class Planned(Choices):
             value = getattr(verdict, name)
             if not math.isinf(value):
                 self._set_for_now(trait, value if name in ("cpu", "session") else int(value))
+        for name in HOMES:
+            self._set_for_now(name, 0 if math.isinf(plan[name]) else int(plan[name]))
         return verdict
 
     def _verdict(
@@ -66,7 +70,8 @@ class Planned(Choices):
     ) -> Admit | Reject:
         wish = Wish(
             profile=profile,
-            image=str(override.get("image", self.image)),
+            # A full home keeps nobody out: what tidies it is nobody's choice of an image.
+            image="" if self._options.rescue else str(override.get("image", self.image)),
             gpus=self.asked_gpus(override),
             said=self._said(override),
         )
@@ -86,7 +91,8 @@ class Planned(Choices):
 
     def _defaults(self) -> dict[str, float]:
         """Return what a server gets where nobody says anything."""
-        return self._limits({name: self._plain(trait) for name, trait in TRAITS.items()})
+        traits = {**TRAITS, **{name: name for name in HOMES}}
+        return self._limits({name: self._plain(trait) for name, trait in traits.items()})
 
     def _said(self, override: Mapping[str, Any]) -> dict[str, float]:
         """Return the limits that a profile itself says."""
@@ -104,7 +110,9 @@ class Planned(Choices):
     def _limits(values: Mapping[str, Any]) -> dict[str, float]:
         """Return traits' values as plans know them: no limit, and no end, are infinite."""
         return {
-            name: math.inf if value is None or (name == "session" and not value) else float(value)
+            name: math.inf
+            if value is None or (name in ("session", *HOMES) and not value)
+            else float(value)
             for name, value in values.items()
         }
 

@@ -12,9 +12,9 @@ from room.plans.budget import Budget, window
 from room.plans.spending import Account, Outlook
 from room.store import Store
 from room.usage import gpu_spans
+from spawner.notices import Notice
 from spawner.planning import Planned
 from spawner.refusal import Refusal
-from spawner.services import Notice
 from spawner.sessions import LEAST, End
 
 
