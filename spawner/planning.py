@@ -53,7 +53,11 @@ class Planned(Choices):
         """Take what the plan gives, or refuse the start in words."""
         plan = await self.load_plan()
         # Nothing is awaited from here on: of two starts at the same moment one is counted first.
-        verdict = self._verdict(plan, self._overridden, self._options.profile or "")
+        override = self._overridden
+        if self._options.rescue:
+            # A full home keeps nobody out: what it is tidied with is nobody's choice of an image.
+            override = {**override, "image": ""}
+        verdict = self._verdict(plan, override, self._options.profile or "")
         if isinstance(verdict, Reject):
             raise Refusal(verdict, 403)
         self.admitted = verdict
@@ -70,8 +74,7 @@ class Planned(Choices):
     ) -> Admit | Reject:
         wish = Wish(
             profile=profile,
-            # A full home keeps nobody out: what tidies it is nobody's choice of an image.
-            image="" if self._options.rescue else str(override.get("image", self.image)),
+            image=str(override.get("image", self.image)),
             gpus=self.asked_gpus(override),
             said=self._said(override),
         )

@@ -12,6 +12,7 @@ import pytest
 
 from room import names
 from room.homeuse import HomeUse, loads
+from room.plans.keys import KEYS
 from spawner.home_traits import RESCUE_TMPFS
 from tests.engine.conftest import Room, opened, running_agent
 from tests.utils.loopdisk import btrfs, needs_btrfs
@@ -20,6 +21,8 @@ from tests.utils.wait import wait_until
 pytestmark = [pytest.mark.engine, needs_btrfs]
 
 MB = 1000**2
+#: Of somebody who may start nothing of what the room has.
+PLAN = {"home_hard": "20M", "profiles": "nothing", "images": "nothing:*"}
 #: btrfs counts what is on the disk; without this a write gets there within a minute.
 WRITTEN = "sync -f /home/jovyan"
 WRITE_80_MB = "head -c 80000000 /dev/zero > /home/jovyan/data.bin"
@@ -60,7 +63,9 @@ def limited(
     ):
         profiles = [{"display_name": "GPU", "slug": "gpu", "spawner_override": {"gpus": 1}}]
         limits = {"home_soft": 30 * MB, "home_hard": 40 * MB}
-        room.open(gpus=1, traits={**agent, **limits, "profile_list": profiles})
+        plans = [{"who": ["user/dave"], "limits": PLAN}]
+        traits = {**agent, **limits, "profile_list": profiles, "plans": plans}
+        room.open(gpus=1, traits=traits)
         yield Limited(room, disk / "data" / "homes", agent)
 
 
@@ -115,6 +120,17 @@ def test_who_is_near_the_limit_is_told_in_their_server(limited: Limited) -> None
     told = wait_until(notices, timeout=30)
     assert told[0]["text"].startswith("Your home holds 33.")
     hub.stop_server("bob")
+
+
+def test_the_plans_limit_is_the_homes_and_no_plan_keeps_anybody_from_tidying_up(
+    limited: Limited,
+) -> None:
+    hub = limited.room.hub
+    assert hub is not None
+    hub.add("dave")
+    hub.start_server("dave", {"rescue": "1"})
+    assert limited.use("dave").hard == KEYS["home_hard"].parse(PLAN["home_hard"])
+    hub.stop_server("dave")
 
 
 def test_a_directory_of_before_is_started_and_measured(limited: Limited) -> None:
