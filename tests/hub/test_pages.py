@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.hub.conftest import Browser, text_of
+from tests.hub.conftest import FULL_HOME, MIB, Browser, text_of
 from tests.utils.wait import wait_until
 
 #: What no person is ever shown.
@@ -190,23 +190,10 @@ def test_a_wrong_name_for_a_server_is_refused_with_the_rule(hub, someone) -> Non
 
 # -- homes -------------------------------------------------------------------------------------
 
-MIB = 1024**2
-HOME = {
-    "used": 97 * MIB,
-    "files": 3,
-    "soft": 80 * MIB,
-    "hard": 100 * MIB,
-    "exact": True,
-    "enforced": True,
-    "measured_at": "2026-09-01T08:00:00+00:00",
-    "largest": [["work/<b>data.bin", 90 * MIB]],
-    "disk_free": 10**12,
-}
-
 
 def test_the_owner_sees_what_fills_the_home_and_can_start_to_tidy_up(hub, someone) -> None:
     browser = someone("full")
-    hub.script({"home": HOME})
+    hub.script({"home": FULL_HOME})
     page = browser.get("/hub/home-usage")
     text = text_of(page)
     assert "Your home is full: it holds 97 MiB of 100 MiB" in text
@@ -226,20 +213,20 @@ def test_the_owner_sees_what_fills_the_home_and_can_start_to_tidy_up(hub, someon
 
 def test_the_start_page_of_a_full_home_leads_there_and_enter_starts_a_card(hub, someone) -> None:
     browser = someone("full-start")
-    hub.script({"home": HOME})
+    hub.script({"home": FULL_HOME})
     page = browser.get("/hub/spawn")
     assert 'href="/hub/home-usage?user=full-start"' in page.text
     assert "Start to tidy up" in text_of(page)
     # Enter among the cards sends their form, which has no other button than its own.
     form = page.text[page.text.index('id="spawn_form"') :]
     assert len(re.findall(r'type="submit"(?! form="rescue_form")', form)) == 1
-    hub.script({"home": {**HOME, "used": 1}})
+    hub.script({"home": {**FULL_HOME, "used": 1}})
     assert "home-warning" not in browser.get("/hub/spawn").text
 
 
 def test_a_home_is_told_in_the_readers_language(hub, someone) -> None:
     browser = someone("full-zh", "zh-CN")
-    hub.script({"home": {**HOME, "enforced": False, "used": 90 * MIB}})
+    hub.script({"home": {**FULL_HOME, "enforced": False, "used": 90 * MIB}})
     text = text_of(browser.get("/hub/home-usage"))
     assert "您的主目录已用 90 MiB，共 100 MiB。" in text  # noqa: RUF001
     assert "磁盘不会强制执行此限制" in text
@@ -263,7 +250,7 @@ def test_a_home_of_which_little_is_known_is_told_in_words(hub, someone, told, wo
 
 
 def test_a_home_is_shown_to_its_owner_and_to_admins_alone(hub, someone) -> None:
-    hub.script({"home": HOME})
+    hub.script({"home": FULL_HOME})
     someone("owner")
     assert someone("stranger").get("/hub/home-usage?user=owner").status_code == 404
     assert someone("stranger").get("/hub/home-usage?user=nobody-at-all").status_code == 404
