@@ -7,23 +7,46 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
-from fastapi import Depends, FastAPI, Header, HTTPException, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Query, Response
+from fastapi import Path as InPath
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
-from agent import homes, metrics
+from agent import metrics
+from agent.disk.limits import Limits
+from agent.homes import HomeError, Homes
 from agent.snapshot import Snapshot
+from room import homeuse
 from room.gpus import inventory as inventories
 from room.gpus import use as uses
 
+#: Bytes: what btrfs, the kernel's quotas and JSON can all say.
+Size = Annotated[int, Field(ge=0, lt=1 << 53)]
+#: Seconds that who asks for a home's use waits for a new measure.
+PATIENCE = 5.0
+
 
 class HomeRequest(BaseModel):
+    """Limits in bytes, 0: none. Left out, they stay what they are."""
+
     user: Annotated[str, Field(min_length=1, max_length=255)]
+    soft: Size | None = None
+    hard: Size | None = None
+
+    @property
+    def limits(self) -> Limits | None:
+        if self.soft is None and self.hard is None:
+            return None
+        return Limits(self.soft or 0, self.hard or 0)
 
 
 class HomeReply(BaseModel):
+    """``enforced``: the file system holds the hard limit; else ``why`` says why not."""
+
     path: str
     created: bool
+    enforced: bool
+    why: str
 
 
 class Looks(Protocol):
@@ -34,10 +57,13 @@ class Looks(Protocol):
     def age(self) -> float | None: ...
 
 
-def make_app(data_root: Path, token: str, looks: Looks | None = None) -> FastAPI:
+def make_app(
+    data_root: Path, token: str, looks: Looks | None = None, homes: Homes | None = None
+) -> FastAPI:
     """Return the application for the files under ``data_root``, open to holders of ``token``.
 
-    Without ``looks`` it makes homes and knows of no GPU.
+    Without ``homes`` they are those under it, whose limits are forgotten at its end. Without
+    ``looks`` it knows of no GPU.
     """
     if len(token) < 32:
         raise ValueError("the agent's token has fewer than 32 characters")
@@ -53,17 +79,32 @@ def make_app(data_root: Path, token: str, looks: Looks | None = None) -> FastAPI
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.post("/v1/homes", dependencies=[Depends(authorized)])
-    def home(request: HomeRequest) -> HomeReply:
-        try:
-            found = homes.ensure(data_root / "homes", request.user)
-        except homes.HomeError as error:
-            raise HTTPException(409, str(error)) from error
-        return HomeReply(path=str(found.path), created=found.created)
-
+    _serve_homes(app, homes or Homes.at(data_root / "homes"), authorized)
     if looks is not None:
         _serve_gpus(app, looks, authorized)
     return app
+
+
+def _serve_homes(app: FastAPI, homes: Homes, authorized: Callable[..., None]) -> None:
+    @app.post("/v1/homes", dependencies=[Depends(authorized)])
+    def home(request: HomeRequest) -> HomeReply:
+        try:
+            found = homes.open(request.user, request.limits)
+        except HomeError as error:
+            raise HTTPException(409, str(error)) from error
+        return HomeReply(
+            path=str(found.path), created=found.created, enforced=found.enforced, why=found.why
+        )
+
+    @app.get("/v1/homes/{user}/usage", dependencies=[Depends(authorized)])
+    def usage(
+        user: Annotated[str, InPath(min_length=1, max_length=255)],
+        patience: Annotated[float, Query(ge=0, le=PATIENCE)] = 0.0,
+    ) -> dict[str, Any]:
+        try:
+            return homeuse.as_dict(homes.use(user, patience))
+        except HomeError as error:
+            raise HTTPException(404, str(error)) from error
 
 
 def _serve_gpus(app: FastAPI, looks: Looks, authorized: Callable[..., None]) -> None:

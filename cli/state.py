@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engine import site
 from room import front
+from room.quotas import Support
 from room.settings import Settings
 
 #: The control plane's user and group, in the images and on the host.
@@ -27,7 +28,7 @@ SECRETS = {
 }
 
 #: What is laid over docker-compose.yml. A room that an older release opened has not all of them.
-COMPOSE_FILES = ("compose.ports.yml", "compose.gpus.yml")
+COMPOSE_FILES = ("compose.ports.yml", "compose.gpus.yml", "compose.homes.yml")
 
 
 def directory(settings: Settings) -> Path:
@@ -80,6 +81,22 @@ def write_gpus(settings: Settings, services: Mapping[str, object]) -> None:
     make_directory(place / "agent")
     text = json.dumps({"services": services}, indent=2) + "\n"
     write_private(place / "compose.gpus.yml", text)
+
+
+def write_homes(settings: Settings, quotas: Support) -> None:
+    """Write what the agent may do beside what docker-compose.yml allows it, to limit homes."""
+    services = quota_services(quotas)
+    text = json.dumps({"services": services}, indent=2) + "\n"
+    write_private(directory(settings) / "compose.homes.yml", text)
+
+
+def quota_services(quotas: Support) -> Mapping[str, object]:
+    """Return what limits on homes need: the kernel asks for SYS_ADMIN where it sets one. Pure.
+
+    Where no limit can be set nothing is added. The host's other disks are no nearer by it: the
+    container has no device, and may make none.
+    """
+    return {"agent": {"cap_add": ["SYS_ADMIN"]}} if quotas.limits else {}
 
 
 def write_trust(settings: Settings) -> None:

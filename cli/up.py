@@ -10,6 +10,7 @@ import click
 
 from cli import compose, context, gpus, host, state
 from cli.doctor import examine
+from cli.doctor_probe.data import place
 from cli.doctor_probe.engine import look as look_at_engine
 from cli.doctor_probe.gpus import has_hook, toolkit
 from cli.errors import Problem
@@ -60,6 +61,9 @@ def up(upgrade_engine: bool, enable_cdi: bool, simulate_gpus: int) -> None:
         state.write_front(settings)
         state.write_trust(settings)
         found = _write_gpus(settings, simulate_gpus)
+        disk = place(settings.data_root / "homes")
+        if disk is not None:
+            state.write_homes(settings, disk.quotas)
         state.write_compose(settings, context.config_path(), tags, toolkit())
         link = _admin_link(settings)
     with step("Starting the room"):

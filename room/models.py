@@ -37,6 +37,8 @@ class SpawnOptions:
     profile: str | None = None
     choices: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     image: str | None = None
+    #: A small server, only to tidy up the home with.
+    rescue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,4 +170,6 @@ class SpawnPlan:
     session: float = 0.0
     #: volume or host path → (path in the container, "rw" | "ro")
     mounts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    #: path in the container → options: what is written there is kept in memory, and lost
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)

@@ -4,7 +4,8 @@ It runs isolated (``python -I``) in an environment that belongs to root, with it
 configuration and its runtime files outside the home. What JupyterLab keeps
 for the user (settings, open tabs, kernels, trust) stays in the home as long as it can
 be written there, and goes to the runtime directory when it cannot: a full, read-only
-or tangled home still gives a server with which it can be tidied.
+or tangled home still gives a server with which it can be tidied. A start that is only for that
+(``ROOM_RESCUE=1``) keeps and puts nothing in the home at all.
 """
 
 from __future__ import annotations
@@ -28,14 +29,13 @@ def main() -> None:
     home = Path(os.environ.get("HOME") or "/home/jovyan")
     runtime = runtime_directory()
     cores = cpu_limit(os.environ.get("CPU_LIMIT", ""), _read)
-    os.environ.update(environment(os.environ, home, runtime, usable, cores))
-    from server.examples import give
-
-    with contextlib.suppress(OSError):
-        give(EXAMPLES, home)
-    with contextlib.suppress(OSError):
-        # A kernel that runs while the first package is installed finds it without a restart.
-        packages(home).mkdir(mode=0o755, parents=True, exist_ok=True)
+    rescue = os.environ.get("ROOM_RESCUE") == "1"
+    keeps = (lambda _: False) if rescue else usable
+    os.environ.update(environment(os.environ, home, runtime, keeps, cores))
+    if rescue:
+        os.environ.update(rescue_environment(runtime))
+    else:
+        _furnish(home)
     os.chdir("/")
     with contextlib.suppress(OSError):
         os.chdir(home)
@@ -43,6 +43,29 @@ def main() -> None:
     from server import lean
 
     lean.serve(packages(home))
+
+
+def _furnish(home: Path) -> None:
+    """Put into the home what it is to have; a full or read-only one goes without."""
+    from server.examples import give
+
+    with contextlib.suppress(OSError):
+        give(EXAMPLES, home)
+    with contextlib.suppress(OSError):
+        # A kernel that runs while the first package is installed finds it without a restart.
+        packages(home).mkdir(mode=0o755, parents=True, exist_ok=True)
+
+
+def rescue_environment(runtime: Path) -> dict[str, str]:
+    """Return where kernels and shells write when the home is only there to be tidied."""
+    return {
+        "IPYTHONDIR": str(runtime / "ipython"),
+        "HISTFILE": str(runtime / "history"),
+        "PYTHON_HISTORY": str(runtime / "python-history"),
+        "XDG_CACHE_HOME": str(runtime / "cache"),
+        "MPLCONFIGDIR": str(runtime / "matplotlib"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 def environment(

@@ -100,6 +100,7 @@ def host_config(plan: SpawnPlan, log_size: int, log_files: int) -> dict[str, Any
             "Config": {"max-size": str(log_size), "max-file": str(log_files)},
         },
         "device_requests": device_requests(plan.gpus, plan.gpu_driver),
+        "tmpfs": dict(plan.tmpfs),
         "binds": {
             source: {"bind": target, "mode": mode} for source, (target, mode) in plan.mounts.items()
         },

@@ -14,7 +14,7 @@ from engine.client import EngineRefusedError, EngineUnavailableError
 from room.models import LABEL_ROOM, LABEL_SERVER, LABEL_USER
 from spawner import exits, sessions, stages
 from spawner.leasing import Leasing
-from spawner.services import Notice
+from spawner.notices import Notice
 
 #: Lines of a dead server's log that go to the hub's log, for the admin.
 LAST_LINES = 20

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 
 from engine.client import Engine
-from room import names
+from room import homeuse, names
+from room.homeuse import HomeUse
 from room.models import LABEL_KIND, LABEL_ROOM, LABEL_USER
+from spawner.agent import AgentSilentError
 
 #: The agent answers from memory and one mkdir; longer means that it is not there.
 AGENT_TIMEOUT = 10.0
@@ -20,6 +24,14 @@ class HomeUnavailableError(Exception):
     """The home cannot be mounted; the message says why, for the admin's log."""
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A home on the engine's host. ``unlimited``: why its hard limit is not held; empty: it is."""
+
+    path: str
+    unlimited: str = ""
+
+
 class AgentClient:
     """Asks the agent at ``url`` (``http://agent:8010``) with the token in ``token_file``."""
 
@@ -27,19 +39,9 @@ class AgentClient:
         self._url = url.rstrip("/")
         self._token_file = token_file
 
-    async def home(self, user: str) -> str:
-        """Return the path of the user's home directory on the engine's host."""
-        request = HTTPRequest(
-            f"{self._url}/v1/homes",
-            method="POST",
-            headers={
-                "Authorization": f"Bearer {self._token_file.read_text().strip()}",
-                "Content-Type": "application/json",
-            },
-            body=json.dumps({"user": user}),
-            request_timeout=AGENT_TIMEOUT,
-            connect_timeout=AGENT_TIMEOUT,
-        )
+    async def home(self, user: str, soft: int = 0, hard: int = 0) -> Opened:
+        """Return the user's home directory, with its limits set: bytes, 0 for none."""
+        request = self._request("/v1/homes", {"user": user, "soft": soft, "hard": hard})
         try:
             response = await AsyncHTTPClient().fetch(request)
         except HTTPClientError as error:
@@ -47,7 +49,35 @@ class AgentClient:
             raise HomeUnavailableError(f"the agent refused a home for {user}: {said}") from error
         except OSError as error:
             raise HomeUnavailableError(f"the agent does not answer: {error}") from error
-        return str(json.loads(response.body)["path"])
+        told = json.loads(response.body)
+        return Opened(str(told["path"]), str(told["why"]) if hard else "")
+
+    async def use(self, user: str, patience: float = 0.0) -> HomeUse | None:
+        """Return how full a home is; None: there is none yet.
+
+        ``patience``: seconds that the agent may take to measure it anew. Raises
+        ``AgentSilentError``.
+        """
+        request = self._request(f"/v1/homes/{quote(user, safe='')}/usage?patience={patience:g}")
+        try:
+            return homeuse.loads((await AsyncHTTPClient().fetch(request)).body.decode())
+        except (HTTPClientError, OSError, ValueError) as error:
+            if isinstance(error, HTTPClientError) and error.code == 404:
+                return None
+            raise AgentSilentError(str(error)) from error
+
+    def _request(self, path: str, body: dict[str, Any] | None = None) -> HTTPRequest:
+        return HTTPRequest(
+            f"{self._url}{path}",
+            method="GET" if body is None else "POST",
+            headers={
+                "Authorization": f"Bearer {self._token_file.read_text().strip()}",
+                "Content-Type": "application/json",
+            },
+            body=None if body is None else json.dumps(body),
+            request_timeout=AGENT_TIMEOUT,
+            connect_timeout=AGENT_TIMEOUT,
+        )
 
 
 async def home_volume(engine: Engine, room: str, user: str, path: str) -> str:

@@ -17,12 +17,15 @@ from room.gpus.events import Ticket
 from room.gpus.forecast import Bid, Place, chances
 from room.gpus.placement import refuse
 from room.gpus.state import Shape
+from room.homeuse import HomeUse
 from room.models import GPUUnit, Lease, Owner, Reject, SpawnOptions
 from room.plans.decide import Admit
 from spawner import options, sessions, stages
 from spawner.availability import Availability
+from spawner.homefeed import warning
+from spawner.notices import Notice
 from spawner.refusal import Refusal
-from spawner.services import Notice, Services
+from spawner.services import Services
 from spawner.sessions import End, Session
 from spawner.spending import Spending
 from spawner.waiting import Ending
@@ -282,10 +285,26 @@ class Leasing(Spending):
 
     def _notices(self) -> tuple[Notice, ...]:
         """Return what the room has to tell who works in this server."""
-        told = self.services.notices.get(self.owner, ())
+        services = self.services
+        homes = services.homes.notices(self.owner.user) if services.homes else ()
+        told = (*services.notices.get(self.owner, ()), *homes)
         if self._memory_notice is None or time.time() - self._memory_notice[0] > TOLD_FOR:
             return told
         return (*told, self._memory_notice[1])
+
+    async def look_at_home(self) -> HomeUse | None:
+        """Return how full the owner's home is now; None: nobody knows of one.
+
+        Raises ``AgentSilentError``.
+        """
+        homes = self.services.homes
+        return await homes.look(self.owner.user) if homes else None
+
+    async def home_warning(self) -> Reject | None:
+        """Return the words on a home that is near its limit or full, as the start page has them."""
+        homes = self.services.homes
+        use = await homes.glance(self.owner.user) if homes else None
+        return warning(use) if use else None
 
     def shares_watched(self, units: Iterable[GPUUnit]) -> dict[str, int]:
         """Return the MiB of each shared card that this server may use on its honour, by card.

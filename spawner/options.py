@@ -19,6 +19,15 @@ Profile = Mapping[str, Any]
 #: The select's value, and the suffix of the key that carries what was typed instead.
 UNLISTED = "unlisted_choice"
 UNLISTED_SUFFIX = "--unlisted-choice"
+#: The option that asks for a small server with which a full home can be tidied.
+RESCUE = "rescue"
+#: What that server gets, whatever profiles there are: a core, memory in bytes, and no GPU.
+RESCUE_TRAITS: Mapping[str, Any] = {
+    "cpu_limit": 1.0,
+    "mem_limit": 1024**3,
+    "shm_size": 64 * 1024**2,
+    "gpus": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +90,17 @@ def parse(raw: Any, profiles: Sequence[Profile]) -> SpawnOptions | Reject:
                 "options-value",
                 f"The option {_shown(key)} must be a text of at most 1,024 characters.",
             )
+    if RESCUE in raw:
+        return _parse_rescue(raw)
     if not profiles:
         return _parse_image(raw)
     return _parse_profile(raw, profiles)
+
+
+def _parse_rescue(raw: Mapping[str, str]) -> SpawnOptions | Reject:
+    if dict(raw) == {RESCUE: "1"}:
+        return SpawnOptions(rescue=True)
+    return Reject("rescue-alone", "A start to tidy up takes no other option: ask for it alone.")
 
 
 def _parse_image(raw: Mapping[str, str]) -> SpawnOptions | Reject:
@@ -159,6 +176,8 @@ def overrides(options: SpawnOptions, profiles: Sequence[Profile]) -> dict[str, A
 
     Later ones replace earlier ones, dicts merge, and ``None`` in a dict removes a key.
     """
+    if options.rescue:
+        return dict(RESCUE_TRAITS)
     if options.profile is None:
         return {}
     profile = next(p for p in profiles if slug_of(p) == options.profile)
@@ -212,6 +231,8 @@ def from_form(form: Mapping[str, Sequence[str]], profiles: Sequence[Profile]) ->
 
     The form holds the selects of every card: only those of the chosen one count.
     """
+    if _first(form, RESCUE) == "1":
+        return {RESCUE: "1"}
     if not profiles:
         image = _first(form, "image")
         return {"image": image} if image else {}

@@ -14,9 +14,11 @@ from jinja2.ext import Extension
 from jupyterhub.handlers.static import CacheControlStaticFilesHandler
 from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
+from tornado.httputil import url_concat
 
 from spawner import handlers, i18n, stages
 from spawner.availability import Availability, rough
+from spawner.homepage import HomeUsageHandler
 from spawner.words import bases, translate
 
 HERE = Path(__file__).parent
@@ -41,6 +43,7 @@ def routes() -> list[tuple[Any, ...]]:
     return [
         (r"/room/static/(.*)", CacheControlStaticFilesHandler, {"path": str(STATIC)}),
         (r"/room/language/([A-Za-z_]+)", i18n.LanguageHandler),
+        (r"/home-usage", HomeUsageHandler),
         *handlers.routes(),
     ]
 
@@ -61,6 +64,7 @@ async def start_form(spawner: Any) -> str:
     cards = spawner.cards()
     if not cards:
         return ""
+    warned = await spawner.home_warning()
     handler = getattr(spawner, "handler", None)
     return (
         _environment()
@@ -68,6 +72,8 @@ async def start_form(spawner: Any) -> str:
         .render(
             cards=cards,
             gpus=gpus,
+            home=warned.message if warned else "",
+            home_page=_home_page(spawner, handler),
             chosen=chosen([card for card in cards if not _forbidden(card, gpus)]),
             handler=handler,
             room_language=_room_language(handler),
@@ -84,6 +90,12 @@ async def _availability(spawner: Any) -> Mapping[str, Availability]:
         spawner.log.warning("The start page cannot say which GPUs are free: %s", error)
         return {}
     return found
+
+
+def _home_page(spawner: Any, handler: Any) -> str:
+    """Return the address of the page that shows what fills the home."""
+    base = handler.hub.base_url if handler else "/hub/"
+    return url_concat(f"{base}home-usage", {"user": spawner.user.name})
 
 
 def _forbidden(card: Any, gpus: Mapping[str, Availability]) -> bool:

@@ -22,6 +22,8 @@ TRAITS = {
     "pids": "pids_limit",
     "session": "session",
 }
+#: Limits of a home, which are traits of the same names. Like a session's, their 0 is no limit.
+HOMES = ("home_soft", "home_hard")
 
 
 class Planned(Choices):
@@ -51,7 +53,11 @@ class Planned(Choices):
         """Take what the plan gives, or refuse the start in words."""
         plan = await self.load_plan()
         # Nothing is awaited from here on: of two starts at the same moment one is counted first.
-        verdict = self._verdict(plan, self._overridden, self._options.profile or "")
+        override = self._overridden
+        if self._options.rescue:
+            # A full home keeps nobody out: what it is tidied with is nobody's choice of an image.
+            override = {**override, "image": ""}
+        verdict = self._verdict(plan, override, self._options.profile or "")
         if isinstance(verdict, Reject):
             raise Refusal(verdict, 403)
         self.admitted = verdict
@@ -59,6 +65,8 @@ class Planned(Choices):
             value = getattr(verdict, name)
             if not math.isinf(value):
                 self._set_for_now(trait, value if name in ("cpu", "session") else int(value))
+        for name in HOMES:
+            self._set_for_now(name, 0 if math.isinf(plan[name]) else int(plan[name]))
         return verdict
 
     def _verdict(
@@ -86,7 +94,8 @@ class Planned(Choices):
 
     def _defaults(self) -> dict[str, float]:
         """Return what a server gets where nobody says anything."""
-        return self._limits({name: self._plain(trait) for name, trait in TRAITS.items()})
+        traits = {**TRAITS, **{name: name for name in HOMES}}
+        return self._limits({name: self._plain(trait) for name, trait in traits.items()})
 
     def _said(self, override: Mapping[str, Any]) -> dict[str, float]:
         """Return the limits that a profile itself says."""
@@ -104,7 +113,9 @@ class Planned(Choices):
     def _limits(values: Mapping[str, Any]) -> dict[str, float]:
         """Return traits' values as plans know them: no limit, and no end, are infinite."""
         return {
-            name: math.inf if value is None or (name == "session" and not value) else float(value)
+            name: math.inf
+            if value is None or (name in ("session", *HOMES) and not value)
+            else float(value)
             for name, value in values.items()
         }
 

@@ -13,7 +13,8 @@ from engine.client import EngineRefusedError, EngineUnavailableError
 from room.gpus import marks, watchdog
 from room.gpus.watchdog import Action, Sample, Times, Watch
 from room.models import Owner
-from spawner.services import Notice, Services
+from spawner.notices import Notice
+from spawner.services import Services
 from spawner.use_feed import UseFeed
 
 #: Seconds between two looks: as often as the agent itself looks.

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 from weakref import WeakValueDictionary
 
 from docker.errors import NotFound
@@ -22,8 +22,10 @@ from room.store import Store
 from spawner import exits, reconcile
 from spawner.admission import Gate
 from spawner.exits import Ended
+from spawner.homefeed import HomeFeed
 from spawner.homes import AgentClient
 from spawner.inventory_feed import InventoryFeed
+from spawner.notices import Notice
 from spawner.pulls import Pulls
 from spawner.use_feed import NO_AGENT, UseFeed
 from spawner.waiting import WaitingRoom
@@ -31,15 +33,6 @@ from spawner.watch import Watch
 
 #: Seconds between tries while the engine does not answer: doubled up to the last.
 RETRY_FIRST, RETRY_LAST = 0.2, 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Words for who works in a server. Pages show an ``id`` until it is hidden or told no more."""
-
-    id: str
-    text: str
-    level: Literal["info", "warning"] = "warning"
 
 
 @dataclass(slots=True)
@@ -59,6 +52,8 @@ class Services:
     feed: InventoryFeed | None = None
     #: Brings how they are used; None where there is no agent.
     use: UseFeed | None = None
+    #: Brings how full homes are; None where there is no agent.
+    homes: HomeFeed | None = None
     #: What the room has to tell who works in a server, until it is told no more.
     notices: dict[Owner, tuple[Notice, ...]] = field(default_factory=dict)
     #: By user who runs something on a GPU, and has a budget: what it is, and when it ends that.

@@ -203,9 +203,12 @@ class RoomSpawner(Ends, DockerSpawner):
         mounts: dict[str, tuple[str, str]] = {}
         agent = self.services.agent
         if agent is not None:
-            path = await self._effect(agent.home(self.owner.user))
+            user = self.owner.user
+            home = await self._effect(agent.home(user, self.home_soft, self.home_hard))
+            if home.unlimited:
+                self.log.warning("The home of %s has no hard limit: %s", user, home.unlimited)
             volume = await self._effect(
-                home_volume(self.services.engine, self.room, self.owner.user, path)
+                home_volume(self.services.engine, self.room, user, home.path)
             )
             # nocopy: a new home is filled by the server itself, which may fail without harm.
             mounts[volume] = (self.home_directory, "rw,nocopy")
@@ -281,7 +284,7 @@ class RoomSpawner(Ends, DockerSpawner):
             owner=self.owner,
             image=self.image,
             command=tuple(await self.get_command()),
-            environment=self.get_env(),
+            environment={**self.get_env(), **self.rescue_environment()},
             limits=Limits(
                 cpu=self.cpu_limit, memory=self.mem_limit, shm=self.shm_size, pids=self.pids_limit
             ),
@@ -294,6 +297,7 @@ class RoomSpawner(Ends, DockerSpawner):
             profile=self._options.profile or "",
             session=self.session,
             mounts=self._mount_plan,
+            tmpfs=self.rescue_tmpfs(),
         )
 
     async def _boot(self) -> str:

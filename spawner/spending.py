@@ -11,9 +11,9 @@ from room.plans.accounts import account
 from room.plans.budget import Budget, window
 from room.plans.spending import Account, Meter, Outlook
 from room.store import Store
+from spawner.notices import Notice
 from spawner.planning import Planned
 from spawner.refusal import Refusal
-from spawner.services import Notice
 from spawner.sessions import LEAST, End
 
 

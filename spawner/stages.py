@@ -32,6 +32,10 @@ _LESS_MEMORY = (
     "Use smaller batches or load less data at once, or choose a profile with more memory."
 )
 
+_TIDY = (
+    "Delete what you do not need. Disk space, on the room's start page, shows what fills your home."
+)
+
 _FAILED = {
     "checking": "The room could not check what you may start.",
     "gpu": "The room could not lease you a GPU.",
@@ -190,6 +194,33 @@ def taken_back() -> Reject:
     return Reject(
         "lease-taken-back",
         "An admin needed its GPU. Your files are in your home; start again to go on.",
+    )
+
+
+def home_near(used: int, soft: int, hard: int) -> Reject:
+    """The home holds more than its soft limit, or than a hard one that does not bind. Bytes."""
+    if hard and used < hard:
+        words = f"Your home holds {size(used)} of {size(hard)}."
+    else:
+        words = f"Your home holds {size(used)}, and is to hold {size(hard or soft)} at most."
+    return Reject("home-near", f"{words} {_TIDY}")
+
+
+def home_full(used: int, hard: int) -> Reject:
+    """The home holds what it may, and its file system refuses more. Bytes."""
+    return Reject(
+        "home-full",
+        f"Your home is full: it holds {size(used)} of {size(hard)}, and nothing can be saved. "
+        + _TIDY,
+    )
+
+
+def disk_full() -> Reject:
+    """The disk that all homes are on has no space or no files left."""
+    return Reject(
+        "disk-full",
+        f"The disk of the homes is full, and nothing can be saved. {_TIDY} "
+        "If your home is small, tell the admin.",
     )
 
 

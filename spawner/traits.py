@@ -34,7 +34,9 @@ from room.store.migrate import upgrade
 from spawner.admission import AdmissionTraits, Gate
 from spawner.agent import asker
 from spawner.exits import last_of_all
-from spawner.gpu_traits import GPUTraits, memory_file
+from spawner.gpu_traits import memory_file
+from spawner.home_traits import HomeTraits
+from spawner.homefeed import HomeFeed
 from spawner.homes import AgentClient
 from spawner.inventory_feed import InventoryFeed
 from spawner.options import Profile
@@ -48,7 +50,7 @@ from spawner.waiting import WaitingRoom
 _shared: dict[tuple[str, str], Services] = {}
 
 
-class RoomTraits(AdmissionTraits, GPUTraits, PlanTraits):
+class RoomTraits(AdmissionTraits, HomeTraits, PlanTraits):
     """What an admin may set, beside all that DockerSpawner takes."""
 
     room = Unicode(
@@ -346,6 +348,8 @@ class RoomTraits(AdmissionTraits, GPUTraits, PlanTraits):
             log=self.log,
             ends=last_of_all(store),
         )
+        if agent is not None:
+            services.homes = HomeFeed(agent.use, self.log)
         ask = partial(asker, self.agent_url, Path(self.agent_token_file))
         if self.agent_url:
             services.use = UseFeed(ask("/v1/use", uses.loads))

@@ -125,6 +125,15 @@ SENTENCES = (
     N_("Your time in this room, or your class, is over."),
     N_("Your files are kept."),
     N_("This is for the room's admins."),
+    # spawner/stages.py: a home that is near its limit, or full
+    N_("Your home holds %(used)s of %(hard)s."),
+    N_("Your home holds %(used)s, and is to hold %(most)s at most."),
+    N_("Your home is full: it holds %(used)s of %(hard)s, and nothing can be saved."),
+    N_("The disk of the homes is full, and nothing can be saved."),
+    N_("Delete what you do not need."),
+    N_("Disk space, on the room's start page, shows what fills your home."),
+    N_("If your home is small, tell the admin."),
+    N_("A start to tidy up takes no other option: ask for it alone."),
     N_("Your files are in your home; start again to go on."),
     # room/gpus/labels.py: a seat
     N_("%(model)s, seat of a shared GPU (cooperative)"),

@@ -1,8 +1,9 @@
 """``python -m tests.prepare``: what the tests need beyond Python, installed where it is missing.
 
-An engine with simulated GPUs by the room's own roles, the room's images, Debian's Chromium, and
-the shells in which the room command completes words. With ``--beside`` it does not wait for the
-images: the tests that need none come first, and the fixtures of the others wait for them.
+An engine with simulated GPUs by the room's own roles, the room's images, Debian's Chromium, the
+shells in which the room command completes words, and what makes disks with quotas. With
+``--beside`` it does not wait for the images: the tests that need none come first, and the fixtures
+of the others wait for them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ PROGRAMS = {
     "chromium": ["chromium"],
     "zsh": ["zsh"],
     "fish": ["fish"],
+    "mkfs.btrfs": ["btrfs-progs"],
     # The server itself is on nobody's PATH.
     "pg_createcluster": ["postgresql"],
     # Where no container registry answers. The role that installs it for a room makes the room's

@@ -11,7 +11,9 @@ from pathlib import Path
 from cli.doctor_probe.ask import SYSTEM_PATH, text
 from cli.doctor_probe.engine import Looked
 from cli.state import ROOM_UID
+from room import quotas
 from room.doctor.facts import Certificate, Data, Place
+from room.mounts import Mount, mount_of
 from room.settings import Settings
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -56,31 +58,28 @@ def place(path: Path) -> Place | None:
         device = existing.stat().st_dev
     except OSError:
         return None
+    mount = mount_of(text("/proc/self/mountinfo"), existing.resolve())
     return Place(
         path=str(existing),
         device=device,
         free=disk.f_bavail * disk.f_frsize,
         total=disk.f_blocks * disk.f_frsize,
-        kind=file_system(text("/proc/self/mountinfo"), existing.resolve()),
+        kind=mount.kind,
         inodes=disk.f_files,
         free_inodes=disk.f_favail,
         read_only=bool(disk.f_flag & os.ST_RDONLY),
+        quotas=quotas.support(mount, btrfs_counts=btrfs_counts(mount)),
     )
 
 
-def file_system(mountinfo: str, path: Path) -> str:
-    """Return the type of the file system that is mounted over a path."""
-    best, kind = -1, ""
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        fields = before.split()
-        if len(fields) < 5 or not after:
-            continue
-        point = fields[4].replace("\\040", " ")
-        # A later mount on the same point hides an earlier one.
-        if (path == Path(point) or Path(point) in path.parents) and len(point) >= best:
-            best, kind = len(point), after.split()[0]
-    return kind
+def btrfs_counts(mount: Mount, sysfs: Path = Path("/sys/fs/btrfs")) -> bool:
+    """Say whether quotas are on in a btrfs, found by the disk that is mounted."""
+    disk = Path(mount.source).resolve().name
+    return any((place / "devices" / disk).exists() for place in _counting(sysfs))
+
+
+def _counting(sysfs: Path) -> Iterator[Path]:
+    return (groups.parent for groups in sysfs.glob("*/qgroups"))
 
 
 def missing_images(settings: Settings, present: frozenset[str]) -> tuple[tuple[str, ...], int]:

@@ -40,7 +40,7 @@ GROUPS: Mapping[str, tuple[Rule, ...]] = {
         gpu.seats,
         gpu.profiles,
     ),
-    "Disk": (disk.data_root, disk.space, disk.inodes, disk.bootstrap),
+    "Disk": (disk.data_root, disk.space, disk.inodes, disk.homes, disk.bootstrap),
     "Network": (network.ports, network.name, network.mirrors, network.forwarding),
     "Files": (files.named_files, files.certificate),
 }

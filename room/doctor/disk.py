@@ -68,6 +68,24 @@ def data_root(facts: Facts, settings: Settings) -> Iterator[Finding]:
         )
 
 
+def homes(facts: Facts, settings: Settings) -> Iterator[Finding]:
+    """The file system can hold a home to its limit; one that cannot still measures it."""
+    place = facts.data.data
+    if place is None:
+        return
+    if place.quotas.limits:
+        how = "subvolumes" if place.quotas.driver == "btrfs" else "project quotas"
+        yield ok("homes", f"Homes can be limited: {place.kind} with {how}")
+        return
+    # No warning: most rooms trust their people, and a limit is an admin's own wish.
+    yield ok(
+        "homes",
+        f"Homes can be measured, not limited: {place.quotas.why}",
+        "A limit is told to a home's owner, and the disk does not hold it. "
+        "docs/how-to/disk-quotas.md says how to have it held.",
+    )
+
+
 def bootstrap(facts: Facts, settings: Settings) -> Iterator[Finding]:
     """A base image can be made where no registry answers."""
     base_wanted = "base" in facts.data.missing_images

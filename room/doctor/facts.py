@@ -6,10 +6,11 @@ Sizes in bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from room.models import GPUUnit
+from room.quotas import Support
 
 Answer = Literal["yes", "missing", "stopped", "refused", "strange"]
 
@@ -73,6 +74,8 @@ class Place:
     inodes: int = 0
     free_inodes: int = 0
     read_only: bool = False
+    #: How homes can be limited there.
+    quotas: Support = field(default_factory=lambda: Support("none", "nobody looked"))
 
 
 @dataclass(frozen=True, slots=True)

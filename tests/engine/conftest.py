@@ -199,12 +199,14 @@ def engine(tmp_path: Path) -> Iterator[FaultyEngine]:
 
 
 @contextmanager
-def running_agent(directory: Path, looks: Looks | None = None) -> Iterator[dict[str, str]]:
+def running_agent(
+    directory: Path, looks: Looks | None = None, data_root: Path | None = None
+) -> Iterator[dict[str, str]]:
     """Run the agent on loopback; yield the traits that point a spawner at it.
 
-    Without ``looks`` it knows of no GPU.
+    Without ``looks`` it knows of no GPU. Homes are in ``directory`` without a ``data_root``.
     """
-    data_root = directory / "data"
+    data_root = data_root or directory / "data"
     (data_root / "homes").mkdir(parents=True)
     token = secrets.token_hex(32)
     (directory / "agent_token").write_text(token)

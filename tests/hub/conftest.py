@@ -23,6 +23,19 @@ from tests.utils.wait import wait_until
 
 ROOT = Path(__file__).parents[2]
 SERVICE_TOKEN = "s" * 32
+MIB = 1024**2
+#: What a spawner knows of a home that is at its limit: the script's ``home``.
+FULL_HOME = {
+    "used": 97 * MIB,
+    "files": 3,
+    "soft": 80 * MIB,
+    "hard": 100 * MIB,
+    "exact": True,
+    "enforced": True,
+    "measured_at": "2026-09-01T08:00:00+00:00",
+    "largest": [["work/<b>data.bin", 90 * MIB]],
+    "disk_free": 10**12,
+}
 BROWSER = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin", "User-Agent": "tests"}
 
 

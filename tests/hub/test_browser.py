@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.hub.conftest import Browser, Hub
+from tests.hub.conftest import FULL_HOME, Browser, Hub
 from tests.utils.chromium import chromium
 
 pytestmark = pytest.mark.browser
@@ -145,6 +145,19 @@ def test_a_card_is_chosen_and_started_with_the_keyboard_alone(hub, page) -> None
     options = hub.api("GET", "/users/keys").json()["servers"][""]["user_options"]
     assert options["profile"] == "gpu"
     assert options["profile-option-gpu--dtype"] == "bf16"
+
+
+def test_a_full_home_changes_nothing_for_the_keyboard_and_offers_to_tidy_up(hub, page) -> None:
+    hub.script({"home": FULL_HOME, "refuse": TAKEN})
+    log_in(page, hub, "brimful")
+    page.focus("#profile-cpu")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#refusal")
+    hub.script({"home": FULL_HOME})
+    page.click("text=Start to tidy up")
+    page.wait_for_url("**/user/brimful/**")
+    options = hub.api("GET", "/users/brimful").json()["servers"][""]["user_options"]
+    assert options == {"rescue": "1"}
 
 
 def test_all_of_a_card_can_be_pressed(hub, page) -> None:
@@ -355,6 +368,13 @@ def walk(page, hub, login: str):
     page.goto("/hub/home")
     page.wait_for_selector("a.start")
     yield "home"
+    hub.script({"home": FULL_HOME})
+    page.goto("/hub/spawn")
+    yield "start-full"
+    page.click("#home-warning a")
+    page.wait_for_selector("#usage")
+    yield "home-usage"
+    hub.script({})
     page.goto("/hub/token")
     yield "tokens"
     page.goto("/hub/nothing")

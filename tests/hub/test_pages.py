@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.hub.conftest import Browser, text_of
+from tests.hub.conftest import FULL_HOME, MIB, Browser, text_of
 from tests.utils.wait import wait_until
 
 #: What no person is ever shown.
@@ -186,3 +186,74 @@ def test_a_wrong_name_for_a_server_is_refused_with_the_rule(hub, someone) -> Non
     text = text_of(answer)
     assert "A server's name has small letters, digits, and - between them" in text
     assert not CODE.search(text), text
+
+
+# -- homes -------------------------------------------------------------------------------------
+
+
+def test_the_owner_sees_what_fills_the_home_and_can_start_to_tidy_up(hub, someone) -> None:
+    browser = someone("full")
+    hub.script({"home": FULL_HOME})
+    page = browser.get("/hub/home-usage")
+    text = text_of(page)
+    assert "Your home is full: it holds 97 MiB of 100 MiB" in text
+    assert "work/<b>data.bin 90 MiB" in text
+    assert "3 MiB can still be saved." in text
+    assert not CODE.search(text), text
+    action = re.search(r'<form id="spawn_form" action="([^"]+)"', page.text).group(1)
+    browser.post(action, data={"_xsrf": browser.xsrf("/hub/home-usage"), "rescue": "1"})
+    wait_until(
+        lambda: hub.api("GET", "/users/full").json()["servers"].get("", {}).get("ready"),
+        timeout=20,
+    )
+    saved = hub.api("GET", "/users/full").json()["servers"][""]["user_options"]
+    assert saved == {"rescue": "1"}
+    assert "Your server runs" in text_of(browser.get("/hub/home-usage"))
+
+
+def test_the_start_page_of_a_full_home_leads_there_and_enter_starts_a_card(hub, someone) -> None:
+    browser = someone("full-start")
+    hub.script({"home": FULL_HOME})
+    page = browser.get("/hub/spawn")
+    assert 'href="/hub/home-usage?user=full-start"' in page.text
+    assert "Start to tidy up" in text_of(page)
+    # Enter among the cards sends their form, which has no other button than its own.
+    form = page.text[page.text.index('id="spawn_form"') :]
+    assert len(re.findall(r'type="submit"(?! form="rescue_form")', form)) == 1
+    hub.script({"home": {**FULL_HOME, "used": 1}})
+    assert "home-warning" not in browser.get("/hub/spawn").text
+
+
+def test_a_home_is_told_in_the_readers_language(hub, someone) -> None:
+    browser = someone("full-zh", "zh-CN")
+    hub.script({"home": {**FULL_HOME, "enforced": False, "used": 90 * MIB}})
+    text = text_of(browser.get("/hub/home-usage"))
+    assert "您的主目录已用 90 MiB，共 100 MiB。" in text  # noqa: RUF001
+    assert "磁盘不会强制执行此限制" in text
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        pytest.param(None, "There is no home yet", id="none"),
+        pytest.param("silent", "cannot look at homes right now", id="the agent is silent"),
+        pytest.param({"measured_at": None}, "is being measured", id="not measured yet"),
+        pytest.param({"used": 5, "complete": False, "largest": [["a", 5]]}, "a part", id="a part"),
+    ],
+)
+def test_a_home_of_which_little_is_known_is_told_in_words(hub, someone, told, words) -> None:
+    browser = someone("little")
+    hub.script({"home": told} if told is not None else {})
+    text = text_of(browser.get("/hub/home-usage"))
+    assert words in text
+    assert not CODE.search(text), text
+
+
+def test_a_home_is_shown_to_its_owner_and_to_admins_alone(hub, someone) -> None:
+    hub.script({"home": FULL_HOME})
+    someone("owner")
+    assert someone("stranger").get("/hub/home-usage?user=owner").status_code == 404
+    assert someone("stranger").get("/hub/home-usage?user=nobody-at-all").status_code == 404
+    answer = someone("boss", admin=True).get("/hub/home-usage?user=owner")
+    assert "What fills the home of owner" in text_of(answer)
+    assert "Start to tidy up" not in text_of(answer)

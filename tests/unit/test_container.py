@@ -52,6 +52,12 @@ def test_devices_are_asked_for_by_uuid_and_by_a_named_driver() -> None:
     assert container.device_requests((), "cdi") == []
 
 
+def test_what_is_kept_in_memory_is_mounted_so() -> None:
+    assert container.host_config(PLAN, 1, 1)["tmpfs"] == {}
+    kept = replace(PLAN, tmpfs={"/tmp": "size=64m"})
+    assert container.host_config(kept, 1, 1)["tmpfs"] == {"/tmp": "size=64m"}
+
+
 SEATS = split(UNITS[:1], (Sharing(3, gpus=(0,)),))
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from cli.doctor_probe import ask, data, engine, gpus, machine, network
 from room.doctor.facts import Engine
+from room.mounts import mount_of
 from room.settings import Settings
 
 VERSION = {
@@ -338,7 +339,7 @@ MOUNTS = """\
     ],
 )
 def test_file_system_of_a_path_is_the_one_mounted_over_it(path, kind):
-    assert data.file_system(MOUNTS, Path(path)) == kind
+    assert mount_of(MOUNTS, Path(path)).kind == kind
 
 
 def test_place_of_a_directory_to_come_is_its_nearest_ancestor(tmp_path):

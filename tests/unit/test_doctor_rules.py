@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from room.doctor import Facts, check, status
+from room.doctor import Facts, check, disk, status
 from room.doctor.facts import Certificate, Engine, GPUs, Mirror, Place, Port
+from room.quotas import Support
 from room.settings import Settings
 from tests.utils.facts import CARD, GB, NOW, card, change, healthy, with_gpu
 
@@ -500,3 +501,20 @@ def test_every_finding_has_a_row_in_the_table_above():
 def test_every_finding_is_explained_in_the_documentation():
     page = (ROOT / "docs" / "how-to" / "troubleshooting.md").read_text()
     assert set(re.findall(r"^### ([a-z0-9-]+)$", page, re.MULTILINE)) == ids_in_the_rules()
+
+
+@pytest.mark.parametrize(
+    ("quotas", "words"),
+    [
+        pytest.param(Support("btrfs"), "btrfs with subvolumes", id="btrfs"),
+        pytest.param(Support("project"), "with project quotas", id="project"),
+        pytest.param(Support("btrfs", "its quotas are off"), "its quotas are off", id="off"),
+        pytest.param(Support("none", "zfs cannot"), "not limited: zfs cannot", id="none"),
+    ],
+)
+def test_it_is_said_whether_homes_can_be_limited(quotas: Support, words: str) -> None:
+    found = disk.homes(place("data", kind="btrfs", quotas=quotas), DEFAULT)
+    (finding,) = found
+    assert (finding.id, finding.level) == ("homes", "ok")
+    assert words in finding.title
+    assert ("docs/how-to/disk-quotas.md" in finding.meaning) == bool(quotas.why)

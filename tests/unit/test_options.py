@@ -101,6 +101,25 @@ def test_anything_else_is_refused_by_name(raw: Any, reason: str, named: str) -> 
     assert named in verdict.message
 
 
+@pytest.mark.parametrize("profiles", [PROFILES, []], ids=["profiles", "none"])
+def test_a_start_to_tidy_up_is_small_whatever_profiles_there_are(profiles: Any) -> None:
+    chosen = options.parse({"rescue": "1"}, profiles)
+    assert chosen == SpawnOptions(rescue=True)
+    found = options.overrides(chosen, profiles)
+    assert (found["cpu_limit"], found["mem_limit"], found["gpus"]) == (1.0, 1024**3, 0)
+    assert options.from_form({"rescue": ["1"], "profile": ["gpu"]}, profiles) == {"rescue": "1"}
+
+
+@pytest.mark.parametrize(
+    "raw", [{"rescue": "1", "profile": "small-cpu"}, {"rescue": "0"}, {"rescue": "1", "image": "x"}]
+)
+def test_a_start_to_tidy_up_takes_nothing_else(raw: Any) -> None:
+    for profiles in (PROFILES, []):
+        verdict = options.parse(raw, profiles)
+        assert isinstance(verdict, Reject)
+        assert verdict.reason == "rescue-alone"
+
+
 def test_without_profiles_only_an_image_is_known() -> None:
     assert options.parse({"image": "a/b:1"}, []) == SpawnOptions(image="a/b:1")
     verdict = options.parse({"profile": "gpu"}, [])

@@ -28,6 +28,13 @@ def test_what_cannot_be_used_goes_to_the_runtime_directory() -> None:
     assert found["JUPYTER_DATA_DIR"] == "/home/jovyan/.local/share/jupyter"
 
 
+def test_a_start_to_tidy_up_writes_nothing_into_the_home() -> None:
+    found = launch.environment({}, HOME, RUNTIME, lambda path: False)
+    found |= launch.rescue_environment(RUNTIME)
+    assert not [name for name, value in found.items() if value.startswith(str(HOME))]
+    assert {"IPYTHONDIR", "HISTFILE", "JUPYTERLAB_SETTINGS_DIR"} <= found.keys()
+
+
 @pytest.mark.parametrize(
     ("cores", "given", "threads"),
     [

@@ -95,6 +95,11 @@ def said() -> list[str]:
             for each in WINDOWS
             for say in (spending.used_up, spending.over, spending.no_longer)
         ),
+        stages.home_near(9 << 30, 0, 10 << 30),
+        stages.home_near(9 << 30, 8 << 30, 0),
+        stages.home_full(9 << 30, 10 << 30),
+        stages.disk_full(),
+        options.parse({"rescue": "2"}, PROFILES),
         options.parse([], PROFILES),
         options.parse({"profile": 3}, PROFILES),
         options.parse({"profile": "x. y? z"}, PROFILES),

@@ -13,9 +13,12 @@ from jupyterhub.spawner import Spawner
 from tornado import httpserver, netutil, web
 from traitlets import default
 
+from room.homeuse import HomeUse
 from room.models import Reject
 from spawner import pages
+from spawner.agent import AgentSilentError
 from spawner.availability import Availability
+from spawner.homefeed import warning
 from spawner.options import UNLISTED, Card, CardOption
 from spawner.refusal import Refusal
 
@@ -82,7 +85,8 @@ class ScriptedSpawner(Spawner):
     While it has ``waiting`` (the progress event's), a start waits for its GPU; ``no_cpu`` in
     words keeps it from going on without. ``ticket`` is said of the queue when no start waits.
     ``gpus`` is each profile's availability; ``lease`` is what a server is told of its own, and
-    ``no_extension`` in words why it is not extended.
+    ``no_extension`` in words why it is not extended. ``home`` is how full the home
+    is, or ``silent``.
     """
 
     queue_grace = 1800.0
@@ -155,6 +159,16 @@ class ScriptedSpawner(Spawner):
     async def lease_status(self) -> dict[str, Any]:
         known: dict[str, Any] = self.script().get("lease", {})
         return {"server": self.name, "why": "", "notices": [], **known}
+
+    async def look_at_home(self) -> HomeUse | None:
+        told = self.script().get("home")
+        if told == "silent":
+            raise AgentSilentError("no answer")
+        return HomeUse(**told) if told else None
+
+    async def home_warning(self) -> Reject | None:
+        told = self.script().get("home")
+        return warning(HomeUse(**told)) if told else None
 
     async def extend_lease(self) -> Reject | None:
         refused = self.script().get("no_extension")

@@ -1,0 +1,15 @@
+"""What the room tells who works in a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Words for who works in a server. Pages show an ``id`` until it is hidden or told no more."""
+
+    id: str
+    text: str
+    level: Literal["info", "warning"] = "warning"
