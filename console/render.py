@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from console.words import TITLES
+from console.words import TITLES, VALUES
 from room.languages import COOKIE, LANGUAGES, catalogue, choose
 
 HERE = Path(__file__).parent
@@ -88,5 +88,8 @@ def _environment(language: str) -> Environment:
     made.filters["said"] = lambda text: catalogue(LOCALE, language).gettext(text) if text else ""
     made.filters["title_of"] = lambda name: catalogue(LOCALE, language).gettext(
         TITLES.get(name, name)
+    )
+    made.filters["value_of"] = lambda text: catalogue(LOCALE, language).gettext(
+        VALUES.get(text, text)
     )
     return made

@@ -28,6 +28,9 @@ TITLES = {
     "priority": N_("Share"),
 }
 
+#: Values that are words → what pages call them.
+VALUES = {"none": N_("no limit"), "any": N_("any")}
+
 #: Sentences and words of the rules that pages show.
 SAID = (
     N_("CPU cores of one server."),
