@@ -27,7 +27,7 @@ def get(what: str, path: str) -> dict[str, Any]:
     return asyncio.run(_ask(what, "GET", path))
 
 
-def post(what: str, path: str, body: dict[str, str]) -> dict[str, Any]:
+def post(what: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
     """Tell the hub to do something, and return its answer. Raises like ``get``."""
     return asyncio.run(_ask(what, "POST", path, json=body))
 

@@ -64,10 +64,12 @@ def show(who: str, as_json: bool) -> None:
 @click.argument("who")
 @click.argument("limits", nargs=-1, required=True, metavar="LIMIT=VALUE...")
 @click.option("--until", "until", metavar="TIME", help="Let it end: friday, 2027-02-15, 3d.")
-def set_(who: str, limits: Sequence[str], until: str | None) -> None:
+@click.option("--now", is_flag=True, help="Stop what runs and has more than is allowed now.")
+def set_(who: str, limits: Sequence[str], until: str | None, now: bool) -> None:
     """Set limits of WHO. They count more than what room.yaml says of the same.
 
-    Nobody's running server ends because of it: a limit holds from the next start on.
+    Nobody's running server ends because of it, but with --now: a limit holds from the
+    next start on.
     """
     from room.plans.model import Setting
 
@@ -82,6 +84,9 @@ def set_(who: str, limits: Sequence[str], until: str | None) -> None:
         _check(here, wanted)
         _done(here, here.plans.set(wanted, here.actor))
         _note_unknown(here, [whose])
+        concerned = _members(here, whose)
+    if now:
+        _end_over(concerned)
 
 
 @plan.command()
@@ -263,6 +268,33 @@ def _note_unknown(here: _Here, subjects: Iterable[Subject]) -> None:
             click.echo(f"Note: {each.name} is not in this room yet; it holds once they are.")
         elif each.kind == "class" and each.name not in classes:
             click.echo(f"Note: class {each.name} has nobody in it yet.")
+
+
+def _members(here: _Here, whose: Subject) -> list[str] | None:
+    """Return whom a subject's limits concern; None: everyone."""
+    from room import access
+
+    if whose.kind == "room":
+        return None
+    if whose.kind == "user":
+        return [whose.name]
+    now = here.plans.clock()
+    return [
+        person.login
+        for person in here.people.all(whose.name)
+        if whose.name in access.groups(person, now)
+    ]
+
+
+def _end_over(users: list[str] | None) -> None:
+    """Let the hub end what runs over its plan, and say what was ended."""
+    from cli import hubapi
+
+    ended = hubapi.post("What runs over its plan", "plans", {"users": users})["ended"]
+    if ended:
+        click.echo(f"Stopped, because they had more: {', '.join(ended)}.")
+    else:
+        click.echo("Nothing that runs has more.")
 
 
 def _budget(here: _Here, whose: Subject) -> Any:

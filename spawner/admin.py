@@ -17,6 +17,7 @@ from room.gpus.state import State
 from room.gpus.use import Use
 from room.models import GPUUnit, Lease
 from spawner.handlers import RoomAPIHandler
+from spawner.lowered import end_all_over
 from spawner.services import Services
 from spawner.spawner import RoomSpawner
 
@@ -27,6 +28,11 @@ MARKS = {"drain": "drained", "undrain": "", "quarantine": "quarantined"}
 class UnitRequest(BaseModel):
     unit: str = Field(min_length=1, max_length=96)
     why: str = Field("", max_length=1000)
+
+
+class PlanRequest(BaseModel):
+    #: None: everyone.
+    users: list[str] | None = None
 
 
 class LeaseRequest(BaseModel):
@@ -135,6 +141,24 @@ class ReleaseHandler(AdminHandler):
         self.say({})
 
 
+class PlanHandler(AdminHandler):
+    """``POST room/admin/plans``: end what runs over its plan, of some users or of all."""
+
+    @needs_scope("admin:servers")
+    async def post(self) -> None:
+        asked, services = self.body(PlanRequest), self.services
+        concerned = None if asked.users is None else set(asked.users)
+        try:
+            ended = await end_all_over(services, concerned)
+        except (EngineRefusedError, EngineUnavailableError) as error:
+            raise web.HTTPError(409, f"The engine did not stop a server ({error})") from error
+        for owner in ended:
+            await services.store.run(
+                services.broker.note, self.actor, "server-over-plan", str(owner), ""
+            )
+        self.say({"ended": [str(owner) for owner in ended]})
+
+
 def _overdue(state: State) -> set[str]:
     return {ticket.id for ticket in state.tickets.values() if state.overdue(ticket)}
 
@@ -205,4 +229,5 @@ def routes() -> list[tuple[str, type[AdminHandler]]]:
         (r"/room/admin/gpus", UnitsHandler),
         (r"/room/admin/(drain|undrain|quarantine)", MarkHandler),
         (r"/room/admin/release", ReleaseHandler),
+        (r"/room/admin/plans", PlanHandler),
     ]

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from engine.client import EngineRefusedError, EngineUnavailableError
 from room.models import LABEL_ROOM, LABEL_SERVER, LABEL_USER
 from spawner import exits, sessions, stages
-from spawner.leasing import Leasing
+from spawner.lowered import Lowered
 from spawner.notices import Notice
 
 #: Lines of a dead server's log that go to the hub's log, for the admin.
@@ -24,7 +24,7 @@ SIGKILLED, OOM_PATIENCE = 137, 1.0
 TIDY_PATIENCE = 60.0
 
 
-class Ends(Leasing):
+class Ends(Lowered):
     """Notices that a server ended, says why, and removes what is left of it."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -70,8 +70,9 @@ class Planned(Choices):
         return verdict
 
     def _verdict(
-        self, plan: EffectivePlan, override: Mapping[str, Any], profile: str
+        self, plan: EffectivePlan, override: Mapping[str, Any], profile: str, gone: int = 0
     ) -> Admit | Reject:
+        """Say what a server may have. ``gone``: how many of the others are as good as gone."""
         wish = Wish(
             profile=profile,
             image=str(override.get("image", self.image)),
@@ -79,7 +80,7 @@ class Planned(Choices):
             said=self._said(override),
         )
         units = self.shared_services().broker.inventory.units
-        return decide(wish, plan, running=self._running(), units=units)
+        return decide(wish, plan, running=self._running() - gone, units=units)
 
     def _running(self) -> int:
         """Return how many other servers of the user run, or have been let start."""

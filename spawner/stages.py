@@ -190,6 +190,15 @@ def access_over() -> Reject:
     )
 
 
+def plan_lowered() -> Reject:
+    """An admin ended what has more than a plan that was lowered."""
+    return Reject(
+        "plan-lowered",
+        "An admin lowered what you may have, and it had more. "
+        "Your files are in your home; start again to go on.",
+    )
+
+
 def taken_back() -> Reject:
     return Reject(
         "lease-taken-back",

@@ -122,6 +122,7 @@ SENTENCES = (
     N_("The time for its GPU was over after %(time)s."),
     N_("It had run for %(time)s, as long as it may."),
     N_("An admin needed its GPU."),
+    N_("An admin lowered what you may have, and it had more."),
     N_("Your time in this room, or your class, is over."),
     N_("Your files are kept."),
     N_("This is for the room's admins."),

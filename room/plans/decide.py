@@ -66,6 +66,13 @@ def decide(
     return Admit(**limits, gpus=gpus, cap=cap)
 
 
+def exceeded(given: Mapping[str, float], admitted: Admit) -> str:
+    """Return the first limit of which a running server has more than it may; or nothing."""
+    # Docker rounds cores to billionths.
+    over = (name for name, value in given.items() if value > getattr(admitted, name) + 1e-6)
+    return next(over, "")
+
+
 def _bounded(wish: Wish, plan: EffectivePlan, name: str) -> float:
     here = plan.limits[name]
     value: float = here.value

@@ -280,3 +280,32 @@ def test_a_budget_says_how_long_a_start_can_run_warns_and_ends_it(
     assert mine.begin <= row.from_at + timedelta(seconds=1)
     assert row.to_at <= mine.end
     assert (row.memory, row.profile) == (256 * MIB, "gpu")
+
+
+def test_a_lowered_plan_ends_what_has_more_only_when_asked_to(
+    lasting_room: Room, hub: Hub, change: Callable[..., None]
+) -> None:
+    for name in ("", "other"):
+        hub.add("lena")
+        hub.start_server("lena", {"profile": "cpu"}, name)
+    change("lena", servers="1")
+    hub.add("paul")
+    hub.start_server("paul", {"profile": "cpu"})
+    assert hub.admin("plans", {"users": ["paul"]})["ended"] == []
+    # The one that came last goes, and the other has no more than is allowed then.
+    assert hub.admin("plans", {"users": ["lena"]})["ended"] == ["lena/other"]
+    assert (hub.model("lena") or {})["ready"]
+    hub.wait_stopped("lena", "other")
+    assert hub.admin("plans", {})["ended"] == []
+    change("lena", memory="96M")
+    assert (hub.model("lena") or {})["ready"]
+    assert hub.admin("plans", {"users": ["lena"]})["ended"] == ["lena"]
+    hub.wait_stopped("lena")
+    ended = lasting_room.last_end("lena")
+    assert ended is not None
+    assert "An admin lowered what you may have" in ended.why
+    hub.start_server("lena", {"profile": "cpu"})
+    assert given(lasting_room, "lena")["memory"] == 96 * MIB
+    assert hub.admin("plans", {})["ended"] == []
+    for user in ("lena", "paul"):
+        hub.stop_server(user)

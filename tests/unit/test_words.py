@@ -87,6 +87,7 @@ def said() -> list[str]:
         stages.others_wait(3),
         stages.lease_over(14400),
         stages.taken_back(),
+        stages.plan_lowered(),
         stages.access_over(),
         stages.longest_run(43200),
         stages.session_over(43200),
