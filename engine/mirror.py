@@ -50,6 +50,11 @@ class Mirror:
         mine = all(seen.labels.get(key) == value for key, value in labels.items())
         return seen.running if mine else None
 
+    def labels(self, container: str) -> Mapping[str, str]:
+        """Return the labels of a container that was told of; of any other, none."""
+        seen = self._seen.get(container)
+        return {} if seen is None else seen.labels
+
     def explained(self, container: str) -> bool:
         """Say whether an event has told why the container ended."""
         seen = self._seen.get(container)

@@ -140,10 +140,10 @@ def note(connection: Connection, ran: Ran) -> None:
         connection.execute(update(sessions).where(mine).values(to_at=ran.end))
 
 
-def running(connection: Connection) -> frozenset[str]:
-    """Return the containers whose end nobody has seen yet."""
-    here = select(sessions.c.container).where(sessions.c.to_at.is_(None))
-    return frozenset(connection.execute(here).scalars())
+def running(connection: Connection) -> dict[str, datetime]:
+    """Return the containers whose end nobody has seen yet, and since when each runs."""
+    here = select(sessions.c.container, sessions.c.from_at).where(sessions.c.to_at.is_(None))
+    return {row.container: row.from_at for row in connection.execute(here)}
 
 
 def close(connection: Connection, containers: Iterable[str], now: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -61,6 +62,15 @@ class RoomHub(JupyterHub):
         self.services = [*self.services, {"name": KEEPER, "api_token": self.keeper_token}]
         super().init_services()
 
+    async def init_spawners(self) -> int:
+        """Look at every server that ran when the hub went down; requests are served meanwhile."""
+        self._looked = asyncio.Event()
+        try:
+            found: int = await super().init_spawners()
+        finally:
+            self._looked.set()
+        return found
+
     def _spawner(self) -> RoomSpawner:
         """Return a spawner of nobody's, which has what all of them share."""
         return RoomSpawner(config=self.config, log=self.log)
@@ -70,12 +80,11 @@ class RoomHub(JupyterHub):
 
     async def start(self) -> None:
         await super().start()
-        # By then the hub has looked at every server it knew of before it went down.
         services = self._services()
         services.keep_reconciling(partial(served, self.db))
         start = keeper.starter(self.hub.api_url, self.keeper_token, self.log)
         self._keeping = [
-            asyncio.ensure_future(keeper.resume(services, start)),
+            asyncio.ensure_future(self._resume(partial(keeper.resume, services, start))),
             asyncio.ensure_future(keeper.watch_budgets(services)),
             asyncio.ensure_future(keeper.end_servers(services)),
             asyncio.ensure_future(closing.close_servers(services, People(services.store))),
@@ -83,6 +92,11 @@ class RoomHub(JupyterHub):
         if services.use is not None:
             watch = SeatWatch(services, services.use, self._spawner().seat_times())
             self._keeping.append(asyncio.ensure_future(watch.run()))
+
+    async def _resume(self, resume: Callable[[], Awaitable[None]]) -> None:
+        """Start again what waited, once the hub knows which servers run already."""
+        await self._looked.wait()
+        await resume()
 
     async def cleanup(self) -> None:
         """Cut pending starts short and give their tidying a moment, then end as JupyterHub does.

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
-
 from engine.client import Engine
 from room import homeuse, names
 from room.homeuse import HomeUse
 from room.models import LABEL_KIND, LABEL_ROOM, LABEL_USER
-from spawner.agent import AgentSilentError
+from spawner.agent import HOMES, MEASURES, AgentRefusedError, AgentSilentError, ask
 
 #: The agent answers from memory and one mkdir; longer means that it is not there.
 AGENT_TIMEOUT = 10.0
@@ -41,15 +39,16 @@ class AgentClient:
 
     async def home(self, user: str, soft: int = 0, hard: int = 0) -> Opened:
         """Return the user's home directory, with its limits set: bytes, 0 for none."""
-        request = self._request("/v1/homes", {"user": user, "soft": soft, "hard": hard})
+        body = json.dumps({"user": user, "soft": soft, "hard": hard}).encode()
         try:
-            response = await AsyncHTTPClient().fetch(request)
-        except HTTPClientError as error:
-            said = error.response.body.decode("utf-8", "replace") if error.response else str(error)
-            raise HomeUnavailableError(f"the agent refused a home for {user}: {said}") from error
-        except OSError as error:
+            said = await ask(
+                HOMES, f"{self._url}/v1/homes", self._token_file, body=body, timeout=AGENT_TIMEOUT
+            )
+        except AgentRefusedError as error:
+            raise HomeUnavailableError(f"the agent refused a home for {user}: {error}") from error
+        except AgentSilentError as error:
             raise HomeUnavailableError(f"the agent does not answer: {error}") from error
-        told = json.loads(response.body)
+        told = json.loads(said)
         return Opened(str(told["path"]), str(told["why"]) if hard else "")
 
     async def use(self, user: str, patience: float = 0.0) -> HomeUse | None:
@@ -58,26 +57,16 @@ class AgentClient:
         ``patience``: seconds that the agent may take to measure it anew. Raises
         ``AgentSilentError``.
         """
-        request = self._request(f"/v1/homes/{quote(user, safe='')}/usage?patience={patience:g}")
+        url = f"{self._url}/v1/homes/{quote(user, safe='')}/usage?patience={patience:g}"
         try:
-            return homeuse.loads((await AsyncHTTPClient().fetch(request)).body.decode())
-        except (HTTPClientError, OSError, ValueError) as error:
-            if isinstance(error, HTTPClientError) and error.code == 404:
+            said = await ask(MEASURES, url, self._token_file, timeout=AGENT_TIMEOUT)
+            return homeuse.loads(said)
+        except AgentRefusedError as error:
+            if error.status == 404:
                 return None
             raise AgentSilentError(str(error)) from error
-
-    def _request(self, path: str, body: dict[str, Any] | None = None) -> HTTPRequest:
-        return HTTPRequest(
-            f"{self._url}{path}",
-            method="GET" if body is None else "POST",
-            headers={
-                "Authorization": f"Bearer {self._token_file.read_text().strip()}",
-                "Content-Type": "application/json",
-            },
-            body=None if body is None else json.dumps(body),
-            request_timeout=AGENT_TIMEOUT,
-            connect_timeout=AGENT_TIMEOUT,
-        )
+        except ValueError as error:
+            raise AgentSilentError(str(error)) from error
 
 
 async def home_volume(engine: Engine, room: str, user: str, path: str) -> str:

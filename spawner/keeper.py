@@ -65,7 +65,11 @@ async def watch_budgets(services: Services) -> None:
 
 
 async def end_servers(services: Services) -> None:
-    """Stop servers whose time is over, for as long as the hub runs; a whole class at once."""
+    """Stop servers whose time is over, for as long as the hub runs; a whole class at once.
+
+    It begins once the ledger and the engine's list were read: they say since when all run.
+    """
+    await services.compared.wait()
     ending: dict[Owner, asyncio.Task[None]] = {}
     while True:
         try:

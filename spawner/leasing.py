@@ -256,9 +256,17 @@ class Leasing(Spending):
     # -- the end of a server -----------------------------------------------------------------
 
     async def running_session(self) -> Session | None:
-        """Return since when the server runs, and how long it may; the engine is asked once."""
+        """Return since when the server runs, and how long it may; the engine is asked once.
+
+        Not even that of a server which the ledger knows: a hub that comes back has hundreds.
+        """
         if self._session is None:
-            await self.look()
+            since = self.services.running_since.get(self.object_id)
+            if since is None or not await self.services.watch.runs(self.object_id, self.owner):
+                await self.look()
+            else:
+                labels = self.services.watch.labels(self.object_id)
+                self._session = sessions.from_labels(since, labels)
         return self._session
 
     async def lease_status(self) -> dict[str, Any]:

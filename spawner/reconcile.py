@@ -62,10 +62,10 @@ async def once(
     place in the queue is kept for it.
     """
     leases: tuple[Lease, ...] = await services.store.run(services.broker.leases)
-    unended = await services.store.run(_unended, services.store)
+    services.running_since = await services.store.run(_unended, services.store)
     listing = await services.watch.list()
     found = repairs(leases, map(from_listing, listing), list_served(), services.moving())
-    gone = unended - {entry["Id"] for entry in listing}
+    gone = services.running_since.keys() - {entry["Id"] for entry in listing}
     if gone:
         await services.store.run(_close, services.store, gone)
     for container in found.remove:
@@ -102,12 +102,12 @@ async def _give_back(services: Services, leases: Iterable[Lease], first: bool) -
             await services.store.run(broker.release, lease.id, "lost")
 
 
-def _unended(store: Store) -> frozenset[str]:
+def _unended(store: Store) -> dict[str, datetime]:
     with store.read() as connection:
         return usage.running(connection)
 
 
-def _close(store: Store, containers: frozenset[str]) -> None:
+def _close(store: Store, containers: Iterable[str]) -> None:
     with store.decide() as connection:
         usage.close(connection, containers, datetime.now(timezone.utc))
 

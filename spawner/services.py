@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -68,6 +69,8 @@ class Services:
     ends: dict[Owner, Ended] = field(default_factory=dict)
     #: Set once leases, containers and servers were compared for the first time.
     compared: asyncio.Event = field(default_factory=asyncio.Event)
+    #: By container, as the ledger was read last: since when it runs.
+    running_since: Mapping[str, datetime] = field(default_factory=dict)
     #: Images that are being fetched.
     pulls: Pulls = field(default_factory=Pulls)
     #: What the engine's events tell of the room's containers.

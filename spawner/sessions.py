@@ -44,9 +44,13 @@ class End:
 def from_inspect(container: Mapping[str, Any]) -> Session:
     """Return the session of a running container, as the engine tells it."""
     labels = container["Config"].get("Labels") or {}
+    return from_labels(docker_time(str(container["State"]["StartedAt"])), labels)
+
+
+def from_labels(started_at: datetime, labels: Mapping[str, str]) -> Session:
+    """Return the session of a container with these labels that runs since then."""
     # Containers of a release before have no such label, and no end.
-    longest = float(labels.get(LABEL_SESSION) or 0)
-    return Session(docker_time(str(container["State"]["StartedAt"])), longest)
+    return Session(started_at, float(labels.get(LABEL_SESSION) or 0))
 
 
 def end_of(lease: Lease | None, session: Session | None, budget: End | None = None) -> End | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine import events
@@ -63,6 +63,10 @@ class Watch:
                 return False
         labels = {LABEL_USER: owner.user, LABEL_SERVER: owner.server}
         return self._mirror.running(container, labels) is True
+
+    def labels(self, container: str) -> Mapping[str, str]:
+        """Return the labels of a container, as far as the engine has told of it."""
+        return self._mirror.labels(container)
 
     def explained(self, container: str) -> bool:
         """Say whether the engine has told why a container ended."""
