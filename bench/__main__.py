@@ -9,7 +9,18 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from bench import class_start, console_pages, ends, harness, lanes, queue, queue_durable, report
+from bench import (
+    class_start,
+    console_pages,
+    ends,
+    harness,
+    hub_costs,
+    lanes,
+    many_starts,
+    queue,
+    queue_durable,
+    report,
+)
 from bench.harness import Result
 from cli.errors import Problem
 from engine import images
@@ -40,6 +51,10 @@ def _stub_image(say: Say) -> str:
     return images.ensure(Settings(), ["room"], progress=say)["room"]
 
 
+def _hub_images(say: Say) -> Mapping[str, str]:
+    return images.ensure(Settings(), ["room", "proxy"], progress=say)
+
+
 #: In the order in which they run.
 BENCHES: Mapping[str, Bench] = {
     queue.NAME: lambda _options, say: queue.measure(say),
@@ -47,6 +62,12 @@ BENCHES: Mapping[str, Bench] = {
     lanes.NAME: lambda _options, say: lanes.measure(_stub_image(say), say),
     ends.NAME: lambda _options, say: ends.measure(_stub_image(say), say),
     console_pages.NAME: lambda _options, say: console_pages.measure(say),
+    many_starts.NAME: lambda options, say: many_starts.measure(
+        _hub_images(say), say, sizes=options.sizes
+    ),
+    hub_costs.NAME: lambda options, say: hub_costs.measure(
+        _hub_images(say), say, servers=options.servers, idle=options.idle
+    ),
     class_start.NAME: _class_start,
 }
 
@@ -58,6 +79,15 @@ def main() -> int:
     parser.add_argument("--singles", type=int, default=7, help="single starts of each (7)")
     parser.add_argument("--storms", type=int, default=3, help="starts of a whole class (3)")
     parser.add_argument("--students", type=int, default=20, help="size of the class (20)")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=many_starts.SIZES, help="stubs at once (100 300)"
+    )
+    parser.add_argument(
+        "--servers", type=int, default=hub_costs.SERVERS, help="stub servers of each hub (300)"
+    )
+    parser.add_argument(
+        "--idle", type=float, default=hub_costs.IDLE, help="seconds of an idle hub (300)"
+    )
     options = parser.parse_args()
     unknown = sorted(set(options.names) - BENCHES.keys())
     if unknown:

@@ -178,8 +178,8 @@ def rows(found: Mapping[str, Costs], servers: int, at: Mapping[str, Any]) -> lis
     """Return the table's rows."""
     users = f"{servers} servers"
 
-    def row(name: str, unit: str, of: Callable[[Costs], Sequence[float]], **more: Any) -> Result:
-        return summarize(name, unit, {key: of(costs) for key, costs in found.items()}, at, **more)
+    def row(name: str, unit: str, take: Callable[[Costs], Sequence[float]], **more: Any) -> Result:
+        return summarize(name, unit, {key: take(costs) for key, costs in found.items()}, at, **more)
 
     def slope(costs: Costs) -> float:
         return 1000 * (costs.idle_all - costs.idle_none) / servers

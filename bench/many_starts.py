@@ -45,8 +45,8 @@ def measure(
 def rows(size: int, starts: Mapping[str, Starts], at: Mapping[str, Any]) -> list[Result]:
     """Return the rows of one size: who got nothing, and when the others could begin."""
 
-    def row(name: str, unit: str, of: Callable[[Starts], list[float]], **more: Any) -> Result:
-        runs = {key: of(each) for key, each in starts.items()}
+    def row(name: str, unit: str, take: Callable[[Starts], list[float]], **more: Any) -> Result:
+        runs = {key: take(each) for key, each in starts.items()}
         return summarize(f"{size} stubs at once, {name}", unit, runs, at, **more)
 
     return [

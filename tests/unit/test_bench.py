@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from bench import boot, class_start, harness, report
+from bench import boot, class_start, harness, hub_costs, many_starts, report
 from bench.class_start import Storm
+from bench.hub_costs import Costs
 from bench.seats import Times
+from bench.stub_hubs import Starts
 from cli.errors import Problem
 
 MACHINE = {
@@ -173,3 +176,53 @@ def test_a_boots_target_is_a_share_of_the_peers_median() -> None:
     assert [row.target for row in rows] == [0.6, 0.9, 0.3, 0.6]
     assert [row.met for row in rows] == [True, False, True, True]
     assert rows[0].runs["other"] == [2.0]
+
+
+def test_many_starts_counts_who_was_refused_and_who_failed():
+    starts = {
+        "ours": Starts([1.0, 2.0, 4.0], [], []),
+        "peer": Starts([8.0], ["429 too many"], ["it ended"]),
+    }
+
+    made = {r.name.split(", ")[1]: r for r in many_starts.rows(3, starts, MACHINE)}
+
+    assert (made["refused"].ours, made["refused"].peer, made["refused"].met) == (0.0, 1.0, True)
+    assert (made["failed"].ours, made["failed"].peer) == (0.0, 1.0)
+    last = made["seconds of the last who got one"]
+    assert (last.ours, last.peer) == (4.0, 8.0)
+
+
+def test_hub_costs_are_those_of_servers_and_not_of_the_hub_alone():
+    costs = Costs(
+        restart_none=[2.0, 2.0],
+        restart_all=[2.0, 3.0],
+        restart_cpu_none=[1.0],
+        restart_cpu_all=[1.1],
+        idle_none=10.0,
+        idle_all=13.0,
+        memory=100 * 1024**2,
+        start_calls=4.0,
+        idle_calls=0.0,
+        pages={"the page": [0.1]},
+    )
+    stock = replace(costs, idle_all=40.0, idle_calls=120.0)
+
+    made = hub_costs.rows({"ours": costs, "peer": stock}, 300, MACHINE)
+    found = {row.name: row for row in made}
+
+    cpu = found["hub CPU of an idle user-hour, 300 servers"]
+    assert (cpu.ours, cpu.peer, cpu.target, cpu.met) == (10.0, 100.0, 20.0, True)
+    grown = found["hub restart with 300 servers, times one with none"]
+    assert (grown.ours, grown.runs["ours"], grown.met) == (1.25, [1.0, 1.5], False)
+    calls = found["engine calls of a start, and after it"]
+    assert (calls.ours, calls.target, calls.met) == (4.0, 3, False)
+
+
+def test_lists_of_all_are_no_calls_of_a_server():
+    calls = [
+        "GET /containers/json?all=1",
+        "GET /events?x",
+        "GET /version",
+        "GET /containers/a/json",
+    ]
+    assert hub_costs._of_servers(calls) == ["GET /containers/a/json"]

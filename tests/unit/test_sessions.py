@@ -11,6 +11,7 @@ import pytest
 
 from room.models import LABEL_SESSION, Lease, Owner
 from spawner import keeper, sessions
+from spawner.leasing import Leasing
 from spawner.sessions import End, Session, end_of, longer, why_not_longer
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
@@ -185,3 +186,39 @@ def test_of_each_user_who_holds_gpus_one_server_looks_at_the_budget() -> None:
     asyncio.run(keeper.look_at_budgets(services))
     assert looked == [holds.owner]
     assert services.outlooks == {"alice": "kept"}
+
+
+@pytest.mark.parametrize(
+    ("ledger", "runs", "looks"),
+    [
+        pytest.param({"c1": NOON}, True, 0, id="the ledger knows since when"),
+        pytest.param({}, True, 1, id="not in the ledger yet"),
+        pytest.param({"c1": NOON}, False, 1, id="nobody can tell that it runs"),
+        pytest.param({"c0": NOON}, True, 1, id="only an earlier container is"),
+    ],
+)
+def test_the_engine_is_asked_only_for_sessions_that_the_ledger_does_not_know(
+    ledger: dict[str, datetime], runs: bool, looks: int
+) -> None:
+    class Watch:
+        async def runs(self, container: str, _owner: Owner) -> bool:
+            return runs and container == "c1"
+
+        def labels(self, _container: str) -> dict[str, str]:
+            return {LABEL_SESSION: "3600"}
+
+    class Spawner(SimpleNamespace):
+        looks = 0
+
+        async def look(self) -> None:
+            self.looks += 1
+            self._session = session(1)
+
+    services = SimpleNamespace(running_since=ledger, watch=Watch())
+    spawner: Any = Spawner(services=services, object_id="c1", owner=Owner("alice"), _session=None)
+
+    async def twice() -> list[Session | None]:
+        return [await Leasing.running_session(spawner) for _ in range(2)]
+
+    assert asyncio.run(twice()) == [session(1), session(1)]
+    assert spawner.looks == looks
