@@ -16,6 +16,8 @@ from bench.stub_hubs import Starts, StubHub
 
 NAME = "many_starts"
 SIZES = (100, 300)
+#: Of what went wrong, so many different words are told.
+SAID = 3
 
 
 def measure(
@@ -37,8 +39,8 @@ def measure(
                 f"{len(starts.refused)} were refused, {len(starts.failed)} failed; "
                 f"the last after {max(starts.ready, default=0):.1f} s"
             )
-            for words in sorted(set(starts.refused + starts.failed))[:3]:
-                say(f"  {words}")
+            for words in sorted(set(starts.refused + starts.failed))[:SAID]:
+                say(f"{key}: {words}")
     return [row for size, starts in found.items() for row in rows(size, starts, at)]
 
 

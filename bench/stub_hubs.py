@@ -9,6 +9,7 @@ next to nothing, so that what is left is the hub's and the engine's.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import shutil
@@ -203,7 +204,8 @@ class StubHub(AbstractContextManager["StubHub"]):
     def address(self) -> str:
         hub = self._made["hub"]
         hub.reload()
-        return f"http://{hub.attrs['NetworkSettings']['Networks'][f'{self.name}-students']['IPAddress']}:8081"
+        network = hub.attrs["NetworkSettings"]["Networks"][f"{self.name}-students"]
+        return f"http://{network['IPAddress']}:8081"
 
     def answering(self, began: float | None = None) -> float:
         """Return the seconds from ``began`` until it serves a request."""
@@ -285,11 +287,14 @@ class StubHub(AbstractContextManager["StubHub"]):
             kind.append(f"{asked.status_code} {asked.text[:200]}")
             return
         async with http.stream("GET", f"/users/{user}/server/progress") as stream:
+            event: dict[str, Any] = {}
             async for line in stream.aiter_lines():
-                if '"ready": true' in line:
+                if line.startswith("data:"):
+                    event = json.loads(line.removeprefix("data:"))
+                if event.get("ready"):
                     found.ready.append(time.monotonic() - began)
                     return
-        found.failed.append("its progress ended before it was ready")
+        found.failed.append(str(event.get("message", "nothing was said")))
 
     @property
     def _headers(self) -> dict[str, str]:
@@ -299,7 +304,3 @@ class StubHub(AbstractContextManager["StubHub"]):
         return httpx.Client(
             base_url=f"{self.address}/hub/api", headers=self._headers, timeout=300, trust_env=False
         )
-
-
-def hubs(images: Mapping[str, str], keys: Sequence[str], *, counted: bool = False) -> list[StubHub]:
-    return [StubHub(key, images, counted=counted) for key in keys]
