@@ -15,7 +15,7 @@ import pytest
 
 from spawner import homes
 from spawner.agent import AgentSilentError, asker
-from spawner.homes import AgentClient, HomeUnavailableError
+from spawner.homes import AgentClient, HomeUnavailableError, Opened
 
 TOKEN = "the room's"
 
@@ -26,7 +26,7 @@ class Agent(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/silent":
             self.server.released.wait(30)
-        self._say(200, {"path": self.path})
+        self._say(404 if "/nobody/" in self.path else 200, {"path": self.path})
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -67,7 +67,7 @@ def test_three_hundred_homes_are_opened_though_the_loop_is_busy_for_longer_than_
 ) -> None:
     monkeypatch.setattr(homes, "AGENT_TIMEOUT", 0.5)
 
-    async def open_all() -> list[str]:
+    async def open_all() -> list[Opened]:
         client = AgentClient(url, token)
         asked = [asyncio.ensure_future(client.home(f"alice{n}")) for n in range(300)]
         await asyncio.sleep(0)
@@ -75,7 +75,15 @@ def test_three_hundred_homes_are_opened_though_the_loop_is_busy_for_longer_than_
         time.sleep(1.0)  # noqa: ASYNC251
         return list(await asyncio.gather(*asked))
 
-    assert asyncio.run(open_all()) == [f"/homes/alice{n}" for n in range(300)]
+    assert asyncio.run(open_all()) == [Opened(f"/homes/alice{n}") for n in range(300)]
+
+
+def test_a_home_that_there_is_not_yet_is_told_from_an_agent_that_does_not_know(
+    url: str, token: Path
+) -> None:
+    assert asyncio.run(AgentClient(url, token).use("nobody")) is None
+    with pytest.raises(AgentSilentError):
+        asyncio.run(AgentClient(url, token).use("alice"))
 
 
 def test_a_home_that_the_agent_refuses_is_told_from_an_agent_that_is_away(
