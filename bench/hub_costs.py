@@ -182,7 +182,8 @@ def rows(found: Mapping[str, Costs], servers: int, at: Mapping[str, Any]) -> lis
         return summarize(name, unit, {key: take(costs) for key, costs in found.items()}, at, **more)
 
     def slope(costs: Costs) -> float:
-        return 1000 * (costs.idle_all - costs.idle_none) / servers
+        # Less than none is what cannot be told from the hub's own work.
+        return max(0.0, 1000 * (costs.idle_all - costs.idle_none) / servers)
 
     def growth(with_all: Sequence[float], with_none: Sequence[float]) -> list[float]:
         return [each / median(with_none) for each in with_all]
