@@ -1,8 +1,9 @@
 """What counts as work in this server, for the room that ends idle ones. Pure.
 
 The server reports its last activity to the hub by itself, and we only keep that true. A kernel
-that computes is work, though it prints nothing. A request that only reads is none: open pages ask
-for files, kernels and terminals every ten seconds, whoever sits before them.
+that computes is work, though it prints nothing. What a page does by itself is none: every ten
+seconds an open one asks for files, kernels and terminals, and saves its layout, whoever sits
+before it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from typing import Any
 EVERY = 20.0
 #: Requests that change nothing.
 READING = ("GET", "HEAD", "OPTIONS")
+#: Where a page saves its layout.
+LAYOUT = "/lab/api/workspaces/"
 
 
 def tracked(handler: Any) -> bool:
     """Say whether a request is a sign of somebody's work; ``handler`` is the one it came to."""
-    return handler.request.method not in READING
+    request = handler.request
+    return request.method not in READING and LAYOUT not in request.path
 
 
 def computes(manager: Any) -> bool:

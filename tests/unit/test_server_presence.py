@@ -44,9 +44,16 @@ def test_a_kernel_that_computes_is_work(states: list[str | None], works: bool) -
 
 
 @pytest.mark.parametrize(
-    ("method", "work"),
-    [("GET", False), ("HEAD", False), ("POST", True), ("PUT", True), ("DELETE", True)],
+    ("method", "path", "work"),
+    [
+        ("GET", "/user/alice/api/contents", False),
+        ("HEAD", "/user/alice/api/contents", False),
+        ("POST", "/user/alice/api/sessions", True),
+        ("PUT", "/user/alice/api/contents/a.ipynb", True),
+        ("DELETE", "/user/alice/api/kernels/1", True),
+        ("PUT", "/user/alice/lab/api/workspaces/default", False),
+    ],
 )
-def test_reading_is_no_work(method: str, work: bool) -> None:
-    handler = SimpleNamespace(request=SimpleNamespace(method=method))
+def test_what_a_page_does_by_itself_is_no_work(method: str, path: str, work: bool) -> None:
+    handler = SimpleNamespace(request=SimpleNamespace(method=method, path=path))
     assert presence.tracked(handler) == work
