@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent import cdi, servers, simulated
+from agent import cdi, cgroups, servers, simulated
 from agent.known import Known
 from agent.nvml import NvmlSource
 from agent.reading import Source
@@ -24,13 +24,14 @@ class Options:
     """What the agent is told about its host.
 
     ``state`` is the agent's own directory, or None to remember nothing. ``socket`` is the
-    engine's, or None to leave servers out.
+    engine's, or None to leave servers out. ``cgroups`` is where the host's control groups are.
     """
 
     config: Path | None = None
     state: Path | None = None
     simulate: int = 0
     socket: str | None = None
+    cgroups: Path = cgroups.ROOT
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Options:
@@ -41,6 +42,7 @@ class Options:
             state=Path(state) if state else None,
             simulate=int(environment.get("ROOM_SIMULATE_GPUS") or 0),
             socket=environment.get("ROOM_ENGINE_SOCKET"),
+            cgroups=Path(environment.get("ROOM_CGROUPS") or cgroups.ROOT),
         )
 
 
@@ -53,6 +55,7 @@ def sampler(options: Options, *, listen: bool) -> Sampler:
         Known(file),
         sharing=settings.gpus.sharing,
         servers=_servers(options, settings),
+        cpu=cgroups.reader(options.cgroups),
     )
 
 

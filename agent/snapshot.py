@@ -63,6 +63,7 @@ class Sampler:
         sharing: Iterable[Sharing] = (),
         servers: Callable[[], Mapping[str, Owner]] = dict,
         cgroup: Callable[[int], str] = cgroup_of,
+        cpu: Callable[[Iterable[str]], Mapping[str, float]] = lambda _containers: {},
         now: Callable[[], datetime] = _now,
         clock: Callable[[], float] = time.monotonic,
         log: logging.Logger = LOG,
@@ -72,6 +73,7 @@ class Sampler:
         self._sharing = tuple(sharing)
         self._servers = servers
         self._cgroup = cgroup
+        self._cpu = cpu
         self._now = now
         self._clock = clock
         self._log = log
@@ -102,7 +104,9 @@ class Sampler:
         else:
             found, strangers = join(reading.processes, servers, self._cgroup)
             units = tuple(replace(u, strangers=strangers.get(u.uuid, 0)) for u in reading.uses)
-            use = replace(use, units=units, servers=found)
+            used = self._cpu(servers)
+            cpu = {servers[container]: seconds for container, seconds in used.items()}
+            use = replace(use, units=units, servers=found, cpu=cpu)
         snapshot = replace(snapshot, use=use)
         self._taken = (self._clock(), snapshot)
         return snapshot

@@ -17,6 +17,7 @@ LABEL_LEASE = "torchroom.lease"
 LABEL_GPUS = "torchroom.gpus"  # UUIDs, comma-separated
 LABEL_PROFILE = "torchroom.profile"
 LABEL_SESSION = "torchroom.session"  # seconds that the server may run; 0: no end
+LABEL_IDLE = "torchroom.idle"  # seconds that it may run with nothing to do; 0: no end
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,8 @@ class SpawnPlan:
     profile: str = ""
     #: Seconds that the server may run; 0: as long as it likes.
     session: float = 0.0
+    #: Seconds that it may run with nothing to do; 0: as long as it likes.
+    idle: float = 0.0
     #: volume or host path → (path in the container, "rw" | "ro")
     mounts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     #: path in the container → options: what is written there is kept in memory, and lost

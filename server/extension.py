@@ -1,17 +1,19 @@
-"""What this server has beside JupyterLab: its lease's address, and an eye on its visitors."""
+"""What this server has beside JupyterLab: its lease's address, an eye on visitors and on work."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 from tornado.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest
+from tornado.ioloop import PeriodicCallback
 
-from server import lease, visitors
+from server import lease, presence, visitors
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -27,6 +29,10 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 def _load_jupyter_server_extension(app: ServerApp) -> None:
     environment = os.environ
     visitors.watch(app.identity_provider.hub_auth, environment.get("JUPYTERHUB_USER", ""))
+    APIHandler._track_activity = property(presence.tracked)
+    times = app.web_app.settings["last_activity_times"]
+    look = partial(presence.note, times, app.kernel_manager)
+    PeriodicCallback(look, 1000 * presence.EVERY).start()
     known = lease.Lease(
         lease.address(environment.get("JUPYTERHUB_API_URL", "")),
         environment.get("JUPYTERHUB_API_TOKEN", ""),
@@ -39,6 +45,7 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
         [
             (base, LeaseHandler, {"lease": known}),
             (url_path_join(base, "extend"), ExtendHandler, {"lease": known}),
+            (url_path_join(base, "stay"), StayHandler, {"lease": known}),
         ],
     )
 
@@ -83,10 +90,17 @@ class LeaseHandler(_Handler):
     @web.authenticated
     async def get(self) -> None:
         fresh = self.get_query_argument("fresh", "") == "1"
-        self.say(200, await self.lease.answer(self.language, fresh))
+        here = self.get_query_argument("here", "") == "1"
+        self.say(200, await self.lease.answer(self.language, fresh, here))
 
 
 class ExtendHandler(_Handler):
     @web.authenticated
     async def post(self) -> None:
         self.say(*await self.lease.extend(self.language))
+
+
+class StayHandler(_Handler):
+    @web.authenticated
+    async def post(self) -> None:
+        self.say(*await self.lease.stay(self.language))

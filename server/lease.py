@@ -97,15 +97,20 @@ class Lease:
         self._language = ""
         self._good_until = 0.0
         self._asked = -KEEP_NONE
+        self._here = False
         self._turn = asyncio.Lock()
 
-    async def answer(self, language: str = "", fresh: bool = False) -> dict[str, Any]:
+    async def answer(
+        self, language: str = "", fresh: bool = False, here: bool = False
+    ) -> dict[str, Any]:
         """Return what is known, with ``left``: the seconds to the end (None without one).
 
         The page counts down from ``left``, as a student's clock may be wrong. In ``again``
         seconds there may be news: pages that ask then have them at once. ``language`` is an
-        Accept-Language: the hub writes sentences of its own.
+        Accept-Language: the hub writes sentences of its own. ``here``: somebody has
+        used the page; the hub hears of it with the next question.
         """
+        self._here = self._here or here
         if self._url:
             async with self._turn:
                 if self._is_old(language, fresh):
@@ -114,8 +119,15 @@ class Lease:
 
     async def extend(self, language: str = "") -> tuple[int, dict[str, Any]]:
         """Ask for more time: 200 with the new answer, 409 with the rule that says no, or 503."""
+        return await self._post("extend", language)
+
+    async def stay(self, language: str = "") -> tuple[int, dict[str, Any]]:
+        """Say that somebody is there: 200 with the new answer, or 503."""
+        return await self._post("stay", language)
+
+    async def _post(self, what: str, language: str) -> tuple[int, dict[str, Any]]:
         try:
-            status, body = await self._send("POST", f"{self._url}/extend", language)
+            status, body = await self._send("POST", f"{self._url}/{what}", language)
             if status == 200:
                 self._keep(shaped(body), language)
                 return 200, self._told()
@@ -138,7 +150,10 @@ class Lease:
 
     async def _ask(self, language: str) -> None:
         try:
-            status, body = await self._send("GET", self._url, language)
+            here, self._here = self._here, False
+            status, body = await self._send(
+                "GET", f"{self._url}?here=1" if here else self._url, language
+            )
             if status == 404:
                 self._keep({**NOTHING, "keep": KEEP_NONE}, language)
                 return

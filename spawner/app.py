@@ -14,6 +14,7 @@ from traitlets import Unicode, default
 
 from room.people import People
 from spawner import closing, keeper
+from spawner.idlewatch import IdleWatch
 from spawner.reconcile import served
 from spawner.seatwatch import SeatWatch
 from spawner.services import Services
@@ -23,7 +24,11 @@ from spawner.spawner import RoomSpawner
 TIDY_BEFORE_END = 8.0
 #: The hub's own service, which is the room itself.
 KEEPER = "torchroom"
-KEEPER_ROLE = {"name": KEEPER, "services": [KEEPER], "scopes": ["admin:servers", "read:users"]}
+KEEPER_ROLE = {
+    "name": KEEPER,
+    "services": [KEEPER],
+    "scopes": ["admin:servers", "list:users", "read:users"],
+}
 
 
 class RoomHub(JupyterHub):
@@ -91,7 +96,17 @@ class RoomHub(JupyterHub):
         ]
         if services.use is not None:
             watch = SeatWatch(services, services.use, self._spawner().seat_times())
-            self._keeping.append(asyncio.ensure_future(watch.run()))
+            idle = IdleWatch(services, services.use, self.hub.api_url, self.keeper_token)
+            self._keeping += [asyncio.ensure_future(each.run()) for each in (watch, idle)]
+
+    async def update_last_activity(self) -> None:
+        """Look at the proxy's routes as JupyterHub does, and not at when they were used last.
+
+        An open page asks for lists every ten seconds, whoever sits before it. What people do
+        their servers report themselves.
+        """
+        routes = await self.proxy.get_all_routes()
+        await self.proxy.check_routes(self.users, self._service_map, routes)
 
     async def _resume(self, resume: Callable[[], Awaitable[None]]) -> None:
         """Start again what waited, once the hub knows which servers run already."""

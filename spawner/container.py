@@ -7,6 +7,7 @@ from typing import Any
 
 from room.models import (
     LABEL_GPUS,
+    LABEL_IDLE,
     LABEL_KIND,
     LABEL_LEASE,
     LABEL_PROFILE,
@@ -20,6 +21,9 @@ from room.models import (
 
 #: Docker's unit of CPU time, in microseconds.
 CPU_PERIOD = 100_000
+#: Seconds between two reports of a server that is ended when it is idle: what somebody does in it
+#: is known long before its warning is over.
+REPORT_EVERY = 60
 #: Above the hub's and the proxy's 0: when memory runs out the kernel ends a student's process.
 OOM_SCORE_ADJ = 500
 
@@ -35,6 +39,7 @@ def labels(room: str, plan: SpawnPlan) -> dict[str, str]:
         LABEL_GPUS: ",".join(unit.uuid for unit in plan.gpus),
         LABEL_PROFILE: plan.profile,
         LABEL_SESSION: str(plan.session),
+        LABEL_IDLE: str(plan.idle),
     }
 
 
@@ -46,6 +51,8 @@ def environment(plan: SpawnPlan) -> dict[str, str]:
     back. With the ``nvidia`` driver the engine itself sets the variable.
     """
     result = dict(plan.environment)
+    if plan.idle:
+        result["JUPYTERHUB_ACTIVITY_INTERVAL"] = str(REPORT_EVERY)
     result["ROOM_GPU_UUIDS"] = ",".join(unit.uuid for unit in plan.gpus)
     if plan.gpus and plan.gpu_driver == "nvidia":
         result.pop("NVIDIA_VISIBLE_DEVICES", None)

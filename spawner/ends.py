@@ -32,6 +32,8 @@ class Ends(Lowered):
         #: What a start has asked of the engine or the store, and goes on when the start is cut.
         self._in_flight: asyncio.Future[Any] | None = None
         self._stop_asked = False
+        #: Whether the idle culler is about to stop it.
+        self.culled = False
         #: Whether a start was asked for since the hub itself began.
         self._began = False
         #: The container whose end was recorded.
@@ -84,9 +86,19 @@ class Ends(Lowered):
                 Notice(f"memory-{at // 60:.0f}", stages.memory_ran_out(limit)),
             )
 
+    def touch(self) -> None:
+        """Note that somebody works in the server: it is not idle."""
+        self.services.touch(self.owner)
+
+    def end_idle(self, limit: float) -> None:
+        """Let the stop that the idle culler asks for next be told as the room's own."""
+        self.log.info("Server of %s is idle: it is being stopped", self.owner)
+        self.culled = True
+        self._end_words = stages.idle_over(limit).message
+
     async def stop(self, now: bool = False) -> None:
         """Stop the server, record how it ended, remove it; once it is gone, free its GPUs."""
-        self._stop_asked = True
+        self._stop_asked = not self.culled
         tidying = self.services.tidying(self.owner) or self._tidy(0 if now else self.stop_grace)
         await asyncio.wait([tidying], timeout=TIDY_PATIENCE)
         self.clear_state()

@@ -125,10 +125,16 @@ class _OwnLease(RoomAPIHandler):
 
 
 class LeaseHandler(_OwnLease):
-    """``GET room/lease`` with a server's own token: how long that server has its GPUs."""
+    """``GET room/lease`` with a server's own token: how long that server has its GPUs.
+
+    With ``here=1``: somebody has used its page since the last time.
+    """
 
     async def get(self) -> None:
-        await self.say_lease(self.own_spawner())
+        spawner = self.own_spawner()
+        if self.get_query_argument("here", "") == "1":
+            spawner.touch()
+        await self.say_lease(spawner)
 
 
 class ExtendHandler(_OwnLease):
@@ -143,6 +149,15 @@ class ExtendHandler(_OwnLease):
             await self.say_lease(spawner)
 
 
+class StayHandler(_OwnLease):
+    """``POST room/lease/stay`` with a server's own token: its user says that somebody is there."""
+
+    async def post(self) -> None:
+        spawner = self.own_spawner()
+        spawner.touch()
+        await self.say_lease(spawner)
+
+
 def routes() -> list[tuple[str, type[RoomAPIHandler]]]:
     """Return the handlers, under the hub's prefix."""
     return [
@@ -152,4 +167,5 @@ def routes() -> list[tuple[str, type[RoomAPIHandler]]]:
         (r"/room/queue/cpu/([^/]+)/([^/]+)", CPUHandler),
         (r"/room/lease", LeaseHandler),
         (r"/room/lease/extend", ExtendHandler),
+        (r"/room/lease/stay", StayHandler),
     ]

@@ -26,8 +26,8 @@ CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUND
 #: Seconds a start may take before its boot: image check, home, create on a busy engine.
 BEFORE_BOOT = 180
 #: Seconds between two reports of a server that somebody works in it, and between two looks at the
-#: proxy's own figures: each report is a row that the hub's one loop writes. Nothing that ends idle
-#: servers needs it sooner.
+#: proxy's routes: each report is a row that the hub's one loop writes. Servers that are ended when
+#: they are idle report more often (``spawner/container.py``).
 ACTIVITY_EVERY = 600
 #: Seconds between two of JupyterHub's own looks at a server. The engine's events tell of ends at
 #: once, and a list every minute tells what they did not: this is only the net below both.

@@ -269,6 +269,11 @@ class Leasing(Spending):
                 self._session = sessions.from_labels(since, labels)
         return self._session
 
+    @property
+    def known_session(self) -> Session | None:
+        """The session as it was read last; the engine is not asked."""
+        return self._session
+
     async def lease_status(self) -> dict[str, Any]:
         """Return what the server's own page shows of its lease, and of its end."""
         lease = await self.services.store.run(self.services.broker.held_by, self.owner)
@@ -296,6 +301,9 @@ class Leasing(Spending):
         services = self.services
         homes = services.homes.notices(self.owner.user) if services.homes else ()
         told = (*services.notices.get(self.owner, ()), *homes)
+        idle = services.idle_notices.get(self.owner)
+        if idle is not None:
+            told = (*told, idle)
         if self._memory_notice is None or time.time() - self._memory_notice[0] > TOLD_FOR:
             return told
         return (*told, self._memory_notice[1])

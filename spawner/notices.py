@@ -13,3 +13,5 @@ class Notice:
     id: str
     text: str
     level: Literal["info", "warning"] = "warning"
+    #: stay: the page has a button with which its reader says that somebody is there.
+    action: Literal["", "stay"] = ""

@@ -21,9 +21,14 @@ TRAITS = {
     "shm": "shm_size",
     "pids": "pids_limit",
     "session": "session",
+    "idle": "idle",
 }
 #: Limits of a home, which are traits of the same names. Like a session's, their 0 is no limit.
 HOMES = ("home_soft", "home_hard")
+#: Limits whose traits are whole numbers.
+WHOLE = ("memory", "shm", "pids")
+#: Limits whose traits say 0 for none.
+ENDS = ("session", "idle", *HOMES)
 
 
 class Planned(Choices):
@@ -64,7 +69,7 @@ class Planned(Choices):
         for name, trait in TRAITS.items():
             value = getattr(verdict, name)
             if not math.isinf(value):
-                self._set_for_now(trait, value if name in ("cpu", "session") else int(value))
+                self._set_for_now(trait, int(value) if name in WHOLE else value)
         for name in HOMES:
             self._set_for_now(name, 0 if math.isinf(plan[name]) else int(plan[name]))
         return verdict
@@ -114,9 +119,7 @@ class Planned(Choices):
     def _limits(values: Mapping[str, Any]) -> dict[str, float]:
         """Return traits' values as plans know them: no limit, and no end, are infinite."""
         return {
-            name: math.inf
-            if value is None or (name in ("session", *HOMES) and not value)
-            else float(value)
+            name: math.inf if value is None or (name in ENDS and not value) else float(value)
             for name, value in values.items()
         }
 

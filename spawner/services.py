@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -59,6 +60,10 @@ class Services:
     notices: dict[Owner, tuple[Notice, ...]] = field(default_factory=dict)
     #: By user who runs something on a GPU, and has a budget: what it is, and when it ends that.
     outlooks: dict[str, tuple[Account, Outlook]] = field(default_factory=dict)
+    #: The warnings of those in whose servers nobody works.
+    idle_notices: dict[Owner, Notice] = field(default_factory=dict)
+    #: When somebody did something in a server's page last, in seconds since 1970.
+    touched: dict[Owner, float] = field(default_factory=dict)
     #: Servers between the first act of a start and its end: reconcile leaves them alone.
     starting: set[Owner] = field(default_factory=set)
     #: The spawner of each server, for what the room itself does to it.
@@ -143,6 +148,11 @@ class Services:
             if self.feed is not None:
                 self.feed.start()
             self.watch.start()
+
+    def touch(self, owner: Owner) -> None:
+        """Note that somebody works in a server: its warning goes at once."""
+        self.touched[owner] = time.time()
+        self.idle_notices.pop(owner, None)
 
     async def survey(self, inventory: Inventory) -> None:
         """Take a new inventory; what is quarantined by it is for the admin's log."""

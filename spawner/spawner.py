@@ -67,6 +67,7 @@ class RoomSpawner(Ends, DockerSpawner):
         owner, services = self.owner, self.services
         self._progress.begin()
         self._began, self._stop_asked, self._recorded, self._end_words = True, False, "", ""
+        self.culled = False
         self._lease = self._ticket = self._session = self.admitted = None
         services.starting.add(owner)
         try:
@@ -296,6 +297,7 @@ class RoomSpawner(Ends, DockerSpawner):
             lease_id=self._lease.id if self._lease else "",
             profile=self._options.profile or "",
             session=self.session,
+            idle=self.idle,
             mounts=self._mount_plan,
             tmpfs=self.rescue_tmpfs(),
         )

@@ -184,6 +184,24 @@ def session_over(seconds: float) -> Reject:
     )
 
 
+def idle_warning(limit: float, left: float) -> str:
+    """Return what is said before an idle server ends; both in seconds."""
+    return (
+        "Nobody has worked in this server, and nothing has run in it, for "
+        f"{duration(limit - left)}. It stops in {duration(left)} unless you say that you are "
+        "there. Your files are kept."
+    )
+
+
+def idle_over(limit: float) -> Reject:
+    """The room itself ended the server, in which nothing was done for ``limit`` seconds."""
+    return Reject(
+        "idle-over",
+        f"Nobody had worked in it, and nothing had run in it, for {duration(limit)}. "
+        "Your files are in your home; start again to go on.",
+    )
+
+
 def access_over() -> Reject:
     return Reject(
         "access-over", "Your time in this room, or your class, is over. Your files are kept."

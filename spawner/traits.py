@@ -179,6 +179,19 @@ class RoomTraits(AdmissionTraits, HomeTraits, PlanTraits):
         """,
     )
 
+    idle = Float(
+        0.0,
+        min=0,
+        config=True,
+        help="""Seconds a server may run with nothing to do, unless its owner's plan says otherwise.
+
+        0: as long as it likes. Five minutes before the end its JupyterLab is told, and whoever
+        does something there keeps it. It holds as it was when the server started.
+
+        .. versionadded:: 0.1
+        """,
+    )
+
     stop_grace = Integer(
         10,
         min=0,

@@ -1,4 +1,4 @@
-"""How the GPUs are used: each one, and each server on them. As JSON between agent and hub."""
+"""How the GPUs are used, and the CPU by each server. As JSON between agent and hub."""
 
 from __future__ import annotations
 
@@ -47,6 +47,8 @@ class Use:
     read_at: datetime | None = None
     #: Why the servers could not be told apart; empty when they could.
     problem: str = ""
+    #: CPU seconds that each server has used since it began; who is not named is not told of.
+    cpu: Mapping[Owner, float] = field(default_factory=dict)
 
     def unit(self, device: str) -> UnitUse | None:
         """Return how the card or MIG instance ``device`` is used; None when nobody tells."""
@@ -77,6 +79,10 @@ def as_dict(use: Use) -> dict[str, Any]:
             }
             for server in use.servers
         ],
+        "cpu": [
+            {"user": owner.user, "server": owner.server, "seconds": seconds}
+            for owner, seconds in use.cpu.items()
+        ],
     }
 
 
@@ -89,6 +95,9 @@ def loads(text: str) -> Use:
             servers=tuple(_servers(data["servers"])),
             read_at=datetime.fromisoformat(data["read_at"]) if data["read_at"] else None,
             problem=data["problem"],
+            cpu={
+                Owner(each["user"], each["server"]): each["seconds"] for each in data.get("cpu", ())
+            },
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"no use of GPUs: {error}") from error

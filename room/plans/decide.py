@@ -12,7 +12,7 @@ from room.models import GPUUnit, Reject
 from room.plans.model import EffectivePlan
 
 #: Limits of one server that a profile may say itself; the plan bounds them.
-OF_A_SERVER = ("cpu", "memory", "shm", "pids", "session")
+OF_A_SERVER = ("cpu", "memory", "shm", "pids", "session", "idle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Admit:
     shm: float
     pids: float
     session: float
+    idle: float
     gpus: GPURequest | None = None
     cap: int | None = None
 

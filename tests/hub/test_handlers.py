@@ -220,10 +220,23 @@ def test_a_server_keeps_its_lease_longer_or_is_told_why_not(hub, browser, server
     assert message(as_server(browser, token, "lease/extend", "POST"), 409) == NEEDS_FOUR
 
 
+def test_a_server_says_that_somebody_is_there(hub, browser, server_token) -> None:
+    token = server_token("present")
+
+    def touched(path: str, method: str = "GET") -> int:
+        return as_server(browser, token, path, method).json()["touched"]
+
+    assert touched("lease") == 0, "an open page alone is nobody"
+    assert touched("lease?here=1") == 1
+    assert touched("lease/stay", "POST") == 2
+    assert touched("lease") == 2
+
+
 def test_only_a_servers_own_token_asks_for_a_lease(hub, someone, browser) -> None:
     signed_in = someone("reader")
     words = "This is for who may start this server. Sign in as somebody who may."
     assert message(asked(signed_in, "lease"), 403) == words
     assert message(as_server(browser, "s" * 32), 403) == words, "an admin's service has none"
     assert message(as_server(browser, "nonsense"), 403).startswith("You are not signed in")
-    assert message(asked(signed_in, "lease/extend", "POST"), 403) == words
+    for what in ("extend", "stay"):
+        assert message(asked(signed_in, f"lease/{what}", "POST"), 403) == words

@@ -112,7 +112,7 @@ def test_every_package_has_a_rule():
         pytest.param({"later", "spare"}, set(), id="beside-it"),
         # A lean start's functions import what they stand for; only serve() imports the server.
         pytest.param({"lean"}, {"jupyterhub"}, id="the-start"),
-        pytest.param({"lease"}, set(), id="what-is-known-of-the-lease"),
+        pytest.param({"lease", "presence"}, set(), id="what-it-knows-of-itself"),
         pytest.param({"extension", "hub"}, {"jupyter_server", "tornado"}, id="in-the-server"),
         pytest.param({"visitors"}, {"jupyterhub"}, id="beside-its-owner"),
         pytest.param({"kernels"}, {"jupyter_client", "jupyter_server", "zmq"}, id="to-its-kernels"),
@@ -132,7 +132,8 @@ def test_a_users_server_stands_alone(modules: set[str], others: set[str]):
 def test_every_module_of_the_server_is_named_above():
     found = {path.stem for path in sources("server")}
     before = {"__init__", "launch", "examples", "later", "lean"}
-    assert found == before | {"lease", "extension", "hub", "kernels", "spare", "visitors"}
+    running = {"lease", "extension", "hub", "kernels", "presence", "spare", "visitors"}
+    assert found == before | running
 
 
 def test_the_config_file_only_sets_things():

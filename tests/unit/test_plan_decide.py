@@ -58,6 +58,8 @@ def admitted(found: Admit | Reject) -> Admit:
         pytest.param({"memory": "none"}, {"memory": 16 * GIB}, {"memory": 16 * GIB}, id="no bound"),
         pytest.param({"session": "2h"}, {"session": 3600}, {"session": 3600}, id="session"),
         pytest.param({"session": "2h"}, {}, {"session": 7200}, id="session of the plan"),
+        pytest.param({}, {}, {"idle": math.inf}, id="idle as long as it likes"),
+        pytest.param({"idle": "1h"}, {}, {"idle": 3600}, id="idle by the plan"),
         pytest.param({"memory": "512M"}, {}, {"shm": GIB // 2}, id="shm is a part of memory"),
         pytest.param({"pids": "64"}, {"pids": 4096}, {"pids": 64}, id="pids"),
     ],

@@ -202,3 +202,26 @@ async def test_given_time_is_known_at_once_and_a_refusal_asks_for_its_reason() -
     assert len(hub.asked) == 1
     await hub.lease.extend()
     assert (await hub.lease.answer(fresh=True))["extend"] is False
+
+
+async def test_the_hub_hears_that_a_page_was_used_with_its_next_question_and_once() -> None:
+    hub = Hub((200, {}))
+    await hub.lease.answer()
+    await hub.lease.answer(here=True)
+    assert len(hub.asked) == 1, "no question for that alone"
+    hub.time += 30
+    await hub.lease.answer()
+    hub.time += 30
+    await hub.lease.answer()
+    address = "http://hub/hub/room/lease"
+    assert [url for _, url, _ in hub.asked] == [address, f"{address}?here=1", address]
+
+
+async def test_who_says_that_somebody_is_there_has_the_new_answer() -> None:
+    hub = Hub((200, {"notices": [{"id": "idle-1"}]}), (200, {}))
+    assert (await hub.lease.answer())["notices"]
+    status, said = await hub.lease.stay()
+    assert (status, said["notices"]) == (200, [])
+    assert hub.asked[-1][:2] == ("POST", "http://hub/hub/room/lease/stay")
+    hub.time += 1
+    assert (await hub.lease.answer())["notices"] == []

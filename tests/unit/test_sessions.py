@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from room.models import LABEL_SESSION, Lease, Owner
+from room.models import LABEL_IDLE, LABEL_SESSION, Lease, Owner
 from spawner import keeper, sessions
 from spawner.leasing import Leasing
 from spawner.sessions import End, Session, end_of, longer, why_not_longer
@@ -101,16 +101,17 @@ def test_a_lease_is_kept_longer_up_to_the_rule_that_binds(
 
 
 @pytest.mark.parametrize(
-    ("labels", "expected"),
+    ("labels", "expected", "idle"),
     [
-        pytest.param({LABEL_SESSION: "5400.0"}, at(1.5), id="limited"),
-        pytest.param({LABEL_SESSION: "0.0"}, None, id="not-limited"),
-        pytest.param({}, None, id="of-a-release-before"),
-        pytest.param(None, None, id="without-labels"),
+        pytest.param({LABEL_SESSION: "5400.0"}, at(1.5), 0.0, id="limited"),
+        pytest.param({LABEL_SESSION: "0.0", LABEL_IDLE: "0.0"}, None, 0.0, id="not-limited"),
+        pytest.param({LABEL_IDLE: "3600.0"}, None, HOUR, id="ends-when-idle"),
+        pytest.param({}, None, 0.0, id="of-a-release-before"),
+        pytest.param(None, None, 0.0, id="without-labels"),
     ],
 )
 def test_a_session_is_what_the_engine_tells_of_its_container(
-    labels: dict[str, str] | None, expected: datetime | None
+    labels: dict[str, str] | None, expected: datetime | None, idle: float
 ) -> None:
     found = sessions.from_inspect(
         {
@@ -120,6 +121,7 @@ def test_a_session_is_what_the_engine_tells_of_its_container(
     )
     assert found.started_at == NOON
     assert found.ends_at == expected
+    assert found.idle == idle
 
 
 class Server:

@@ -82,6 +82,7 @@ def said() -> list[str]:
         stages.no_cpu_profile(),
         stages.not_waiting(),
         stages.no_end(),
+        stages.idle_over(3600),
         stages.longest_session(86400),
         stages.others_wait(1),
         stages.others_wait(3),
@@ -121,7 +122,8 @@ def said() -> list[str]:
     seat = GPUUnit("GPU-0/1", 0, "A100", 1, kind="seat", parent="GPU-0")
     watched = [Action(kind, Owner("a"), "GPU-0", 9216, 4000) for kind in ("warn", "stop")]
     seats = [labels.label(seat), *(action.message for action in watched)]
-    return [*(reject.message for reject in rejects), *ends, *own, *seats] + [
+    idle = stages.idle_warning(3600, 300)
+    return [*(reject.message for reject in rejects), *ends, *own, *seats, idle] + [
         stage.message for stage in stages.STAGES
     ]
 

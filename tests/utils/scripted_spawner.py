@@ -92,6 +92,7 @@ class ScriptedSpawner(Spawner):
     queue_grace = 1800.0
     _lab: Any = None
     _diverted = False
+    _touched = 0
 
     def script(self) -> dict[str, Any]:
         path = Path(os.environ["TEST_SCRIPT"])
@@ -158,7 +159,16 @@ class ScriptedSpawner(Spawner):
 
     async def lease_status(self) -> dict[str, Any]:
         known: dict[str, Any] = self.script().get("lease", {})
-        return {"server": self.name, "why": "", "notices": [], **known}
+        return {
+            "server": self.name,
+            "why": "",
+            "notices": [],
+            "touched": self._touched,
+            **known,
+        }
+
+    def touch(self) -> None:
+        self._touched += 1
 
     async def look_at_home(self) -> HomeUse | None:
         told = self.script().get("home")

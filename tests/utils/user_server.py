@@ -51,7 +51,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
         self.do_GET()
     def room(self):
         with ASKED.open("a") as asked:
-            asked.write(f"{{self.command}} {{self.headers.get('Accept-Language')}}\\n")
+            here = " here" if self.path.endswith("here=1") else ""
+            asked.write(f"{{self.command}} {{self.headers.get('Accept-Language')}}{{here}}\\n")
         if self.headers.get("Authorization") != "token " + {TOKEN!r}:
             return self.say(403, {{"message": "not yours"}})
         if not LEASE.exists():
@@ -59,7 +60,10 @@ class Hub(http.server.BaseHTTPRequestHandler):
         lease = json.loads(LEASE.read_text())
         if lease.get("silent"):
             return self.connection.close()
-        if self.command == "POST":
+        if self.path.endswith("/stay"):
+            lease["notices"] = []
+            LEASE.write_text(json.dumps(lease))
+        elif self.command == "POST":
             if not lease["extend"]:
                 return self.say(409, {{"message": lease["why"]}})
             lease["end"] += lease["extend_seconds"]

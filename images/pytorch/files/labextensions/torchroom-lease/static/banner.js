@@ -1,10 +1,12 @@
 // The status bar's item, the bar at the top, and the questions to the server.
 
 import { Bar, Item } from "./widgets.js";
-import { leaseOf, pause, toShow, view, warning } from "./rules.js";
+import { leaseOf, pause, question, toShow, view, warning } from "./rules.js";
 import { pick } from "./words.js";
 
 const REMEMBERED = 100;
+// What somebody does who sits before the page, though the notebook hears nothing of it.
+const SIGNS = ["pointermove", "pointerdown", "keydown", "wheel"];
 
 export function start({ app, lab, statusBar, translator, here }) {
   const words = pick(translator?.languageCode, navigator.language);
@@ -26,6 +28,7 @@ class Banner {
     this.hidden = ""; // the stage whose bar was hidden
     this.warned = ""; // what the last warning was of
     this.toast = ""; // and its notification, which goes when it is true no more
+    this.here = false; // whether somebody used the page since the room was asked last
     this.asking = null;
     this.next = 0; // when the page, while it is seen, asks again
     this.put = new Hidden(this.settings.baseUrl);
@@ -33,12 +36,16 @@ class Banner {
     const startPage = prefix && `${lab.PageConfig.getOption("hubHost")}${prefix}home`;
     this.bar = new Bar(app, lab.Widget, words, startPage, {
       longer: () => this.extend(),
+      stay: () => this.stay(),
       hide: () => this.hide(),
     });
     this.item = new Item(statusBar, lab.Widget, words, () => this.toggle());
   }
 
   run() {
+    for (const sign of SIGNS) {
+      document.addEventListener(sign, () => (this.here = true), { capture: true, passive: true });
+    }
     setInterval(() => this.tick(), 1000);
     document.addEventListener("visibilitychange", () => document.hidden || this.ask(true));
     this.ask();
@@ -55,9 +62,12 @@ class Banner {
   // A server that does not answer, as while it stops, leaves what is known as it is.
   ask(fresh = false) {
     this.next = Date.now() + pause();
-    this.asking ??= this.request(fresh ? "?fresh=1" : "")
+    if (this.asking) return this.asking;
+    const here = this.here;
+    this.here = false;
+    this.asking = this.request(question({ fresh, here }))
       .then(([status, told]) => status === 200 && this.take(told))
-      .catch(() => {})
+      .catch(() => (this.here ||= here))
       .finally(() => {
         this.asking = null;
       });
@@ -83,12 +93,13 @@ class Banner {
   note(notices) {
     const ids = notices.map(({ id }) => id);
     for (const id of this.notices.keys()) if (!ids.includes(id)) this.drop(id);
-    for (const { id, text, level } of notices) {
+    for (const { id, text, level, action } of notices) {
       const kind = level === "info" ? "info" : "warning";
+      const autoClose = kind === "info" && 20_000;
+      const actions = action === "stay" ? [this.stayAction()] : [];
       const toast =
-        this.notices.get(id)?.toast ??
-        this.lab.Notification[kind](text, { autoClose: kind === "info" && 20_000 });
-      this.notices.set(id, { text, toast });
+        this.notices.get(id)?.toast ?? this.lab.Notification[kind](text, { autoClose, actions });
+      this.notices.set(id, { text, toast, action });
     }
   }
 
@@ -143,6 +154,25 @@ class Banner {
     }
   }
 
+  stayAction() {
+    const callback = () => void this.stay();
+    return { label: this.words.stay, displayType: "accent", callback };
+  }
+
+  async stay() {
+    this.bar.busy(true);
+    try {
+      const [status, told] = await this.request("/stay", { method: "POST" });
+      if (status === 200) this.take(told);
+      else this.refused(this.words.notNow);
+    } catch {
+      this.refused(this.words.notNow);
+    } finally {
+      this.bar.busy(false);
+      this.show();
+    }
+  }
+
   refused(message) {
     this.lab.Notification.warning(message, { autoClose: false });
     void this.ask(true);
@@ -169,7 +199,7 @@ class Banner {
     const shown = this.lease && view(this.lease, Date.now(), this.words);
     const near = shown && shown.stage !== "calm" && shown.stage !== this.hidden;
     const open = Boolean(near || (shown && this.opened) || this.notices.size);
-    this.bar.show(open, shown, [...this.notices.values()].map(({ text }) => text));
+    this.bar.show(open, shown, [...this.notices.values()]);
     this.item.show(shown, open);
   }
 }

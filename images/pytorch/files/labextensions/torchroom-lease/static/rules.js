@@ -83,6 +83,12 @@ export function toShow(notices, hidden) {
   return (notices ?? []).filter(({ id, text }) => id && text && !hidden.includes(id));
 }
 
+// The end of the address that a page asks: whether it wants to know now, and was used meanwhile.
+export function question({ fresh, here }) {
+  const said = [fresh && "fresh=1", here && "here=1"].filter(Boolean);
+  return said.length ? `?${said.join("&")}` : "";
+}
+
 const ASK = [2_000, 30_000]; // ms between two questions: at least, and at most
 
 // The server says in how many seconds it may know more: all its pages ask then, and it asks once.

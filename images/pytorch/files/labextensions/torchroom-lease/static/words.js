@@ -24,6 +24,7 @@ const EN = {
   notNow: "The room does not answer at the moment. Please try again in a minute.",
   cooperative:
     "Others work on the same GPU: its memory is shared by agreement. Stay within your seat's share.",
+  stay: "I am still here",
   hide: "Hide",
   region: "Time on this server",
   details: "Show how long this server runs",
@@ -50,6 +51,7 @@ const ZH = {
   extended: (time) => `您可以继续使用到 ${time}。`,
   notNow: "服务暂时没有响应，请一分钟后再试。",
   cooperative: "其他人也在使用这块 GPU：显存靠约定共享。请不要超出您席位的份额。",
+  stay: "我还在",
   hide: "隐藏",
   region: "此服务器的使用时间",
   details: "查看此服务器可以使用多久",
