@@ -2,7 +2,7 @@
 
 Hub, proxy and, for ours, the agent are containers of the room's images, as in a room; ours has
 the room's own configuration (``stub_config``). A server is an interpreter without its libraries
-that answers every request with nothing: a few MB each, so that hundreds fit, and its boot costs
+that answers every request with nothing, so that hundreds fit, and its boot costs
 next to nothing, so that what is left is the hub's and the engine's.
 """
 
