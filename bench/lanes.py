@@ -71,7 +71,7 @@ def _beside_pulls(say: Callable[[str], None]) -> Result:
         for order in turns(((OURS, _ours), (PEER, _stock)), PULLS):
             for who, run in order:
                 runs[who] += asyncio.run(run(partial(_pull, name)))
-                client.images.remove(f"{name}:latest", force=True)
+                client.images.remove(f"{name}:{registry.TAG}", force=True)
     for who, waits in runs.items():
         say(f"{who}, beside a pull: p99 {p99(waits) * 1000:.1f} ms, longest {max(waits):.2f} s")
     size = registry.LAYER // 1024**2
@@ -113,7 +113,7 @@ def _stops_and_execs(servers: list[str], call: Call) -> list[Awaitable[Any]]:
 
 
 def _pull(image: str, call: Call) -> list[Awaitable[Any]]:
-    return [call("pull", image, tag="latest")]
+    return [call("pull", image, tag=registry.TAG)]
 
 
 async def _waits(call: Call, slow: Slow) -> list[float]:

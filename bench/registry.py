@@ -22,6 +22,7 @@ from tests.utils.wait import wait_until
 #: Debian's package of this name has it.
 PROGRAM = "docker-registry"
 #: Bytes of the image's one layer. They are random, so that nothing makes them fewer on the way.
+TAG = "pulled"
 LAYER = 256 * 1024**2
 
 CONFIG = """
@@ -77,9 +78,9 @@ def _push(client: docker.DockerClient, name: str, directory: Path) -> None:
         entry.size = LAYER
         with Path("/dev/urandom").open("rb", buffering=0) as source:
             tar.addfile(entry, io.BufferedReader(source))
-    client.api.import_image_from_file(str(made), repository=name, tag="latest")
+    client.api.import_image_from_file(str(made), repository=name, tag=TAG)
     made.unlink()
-    for line in client.images.push(name, tag="latest", stream=True, decode=True):
+    for line in client.images.push(name, tag=TAG, stream=True, decode=True):
         if "error" in line:
             raise Problem(f"The image was not pushed: {line['error']}")
-    client.images.remove(f"{name}:latest", force=True)
+    client.images.remove(f"{name}:{TAG}", force=True)

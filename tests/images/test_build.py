@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -239,8 +240,8 @@ def test_two_images_are_built_at_the_same_time_and_each_keeps_its_log(checkout: 
     """The first word of each waits for the other's, which nobody says where one comes after."""
     for name in ("front", "proxy"):
         path = checkout / "images" / name / "Dockerfile"
-        # A step is said once it has been running for a moment.
-        path.write_text(f"{path.read_text()}\nRUN sleep 2\n")
+        # A step is said once it has been running for a moment; none of an earlier run's is ours.
+        path.write_text(f"{path.read_text()}\nRUN sleep 2 && : {secrets.token_hex(8)}\n")
     meeting, heard = threading.Barrier(2), set()
 
     def say(line: str) -> None:
