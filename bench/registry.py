@@ -21,8 +21,8 @@ from tests.utils.wait import wait_until
 
 #: Debian's package of this name has it.
 PROGRAM = "docker-registry"
-#: Bytes of the image's one layer. They are random, so that nothing makes them fewer on the way.
 TAG = "pulled"
+#: Bytes of the image's one layer. They are random, so that nothing makes them fewer on the way.
 LAYER = 256 * 1024**2
 
 CONFIG = """

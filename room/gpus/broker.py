@@ -68,6 +68,8 @@ class Broker:
         #: By unit: what it counts towards budgets.
         self._rates: dict[str, float] = {}
         self._inventory = Inventory()
+        #: Requests with their caps that this inventory can serve some day.
+        self._possible: set[tuple[GPURequest, int | None]] = set()
         self._state: State | None = None
         self._revision = Revision(-1, 0)
 
@@ -81,6 +83,7 @@ class Broker:
     def survey(self, inventory: Inventory) -> tuple[str, ...]:
         """Take a new inventory: a card that came back is given out. Return what it quarantines."""
         self._inventory = inventory
+        self._possible.clear()
         units = inventory.units
         self._rates = {unit.uuid: rate(unit, self._said_rates, units) for unit in units}
         self._state = None
@@ -151,9 +154,11 @@ class Broker:
                     # Granted while no start stood behind the ticket, as when the hub came back.
                     return work.lease_of(held.id) or held.ticket
                 return still_held(len(held.units))
-            refused = refuse(request, self._inventory, cap)
-            if refused is not None:
-                return refused
+            if (request, cap) not in self._possible:
+                refused = refuse(request, self._inventory, cap)
+                if refused is not None:
+                    return refused
+                self._possible.add((request, cap))
             if kept is not None:
                 work.forget(kept)
             ticket = Ticket(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 
 from sqlalchemy import (
     Connection,
@@ -169,6 +170,12 @@ def _to_request(text: str) -> GPURequest:
     return GPURequest(**{**said, "only": tuple(said.get("only", ()))})
 
 
+@lru_cache(maxsize=256)
+def _written(request: GPURequest) -> str:
+    """Return a request as its row has it; a room has few of them, and asks for each often."""
+    return json.dumps(asdict(request), sort_keys=True)
+
+
 def insert_ticket(connection: Connection, ticket: Ticket, origin: str, now: float) -> None:
     connection.execute(
         _INSERT_TICKET,
@@ -177,7 +184,7 @@ def insert_ticket(connection: Connection, ticket: Ticket, origin: str, now: floa
             "user": ticket.owner.user,
             "server": ticket.owner.server,
             "class_name": ticket.group,
-            "request": json.dumps(asdict(ticket.request), sort_keys=True),
+            "request": _written(ticket.request),
             "lease_seconds": ticket.lease_seconds,
             "cap": ticket.cap,
             "arrived_at": moment(ticket.arrived),
