@@ -27,6 +27,7 @@ PROGRAMS = {
     "zsh": ["zsh"],
     "fish": ["fish"],
     "mkfs.btrfs": ["btrfs-progs"],
+    "ip": ["iproute2"],
     # The server itself is on nobody's PATH.
     "pg_createcluster": ["postgresql"],
     # Where no container registry answers. The role that installs it for a room makes the room's
