@@ -9,6 +9,7 @@ from room.models import Lease, Reject
 from room.plans import spending
 from room.plans.accounts import account
 from room.plans.budget import Budget, window
+from room.plans.model import EffectivePlan
 from room.plans.spending import Account, Meter, Outlook
 from room.store import Store
 from spawner.notices import Notice
@@ -20,9 +21,12 @@ from spawner.sessions import LEAST, End
 class Spending(Planned):
     """Looks up what its user has used, and ends the server when the budget is used up."""
 
-    async def gpu_account(self) -> Account | None:
-        """Return the user's budget and what counts against it; None: there is no budget."""
-        plan, services = await self.load_plan(), self.shared_services()
+    async def gpu_account(self, plan: EffectivePlan | None = None) -> Account | None:
+        """Return the user's budget and what counts against it; None: there is no budget.
+
+        ``plan``: the one that was read just now; else it is read anew.
+        """
+        plan, services = plan or await self.load_plan(), self.shared_services()
         return await services.store.run(
             _account, services.store, self.user.name, plan["gpu_hours"], services.plans.zone
         )
@@ -62,7 +66,8 @@ class Spending(Planned):
 
     async def _may_spend(self, request: GPURequest) -> None:
         """Refuse in words what the budget has not minutes enough for, on the cheapest units."""
-        account = await self.gpu_account()
+        # The start has read its plan a moment ago, to be let in.
+        account = await self.gpu_account(self._effective)
         if account is None:
             return
         if any(span.end is None for span in account.spans):

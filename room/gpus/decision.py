@@ -88,10 +88,10 @@ class Work:
         return self._seq
 
     def waiting_of(self, owner: Owner) -> Ticket | None:
-        return next((t for t in self.state.tickets.values() if t.owner == owner), None)
+        return next((t for t in self.state.tickets_of(owner.user) if t.owner == owner), None)
 
     def held_by(self, owner: Owner) -> Grant | None:
-        return next((g for g in self.state.leases.values() if g.ticket.owner == owner), None)
+        return next((g for g in self.state.leases_of(owner.user) if g.ticket.owner == owner), None)
 
     def is_ready(self, lease_id: str) -> bool:
         """Say whether a server runs with the lease, and no start is under way with it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias, TypeVar
 
@@ -138,6 +138,16 @@ class State:
     def waits_since(self, ticket: Ticket) -> float:
         """Return since when a person waits: the ticket's arrival, or when they were served last."""
         return max(ticket.arrived, self.recent.get(ticket.user, (-NEVER, -NEVER))[0])
+
+    def tickets_of(self, user: str) -> Iterator[Ticket]:
+        """Yield what a user waits for."""
+        for line in self._lines.get(user, {}).values():
+            yield from (self.tickets[ticket_id] for _arrived, _seq, ticket_id in line.tickets)
+
+    def leases_of(self, user: str) -> Iterator[Grant]:
+        """Yield what a user holds; who holds nothing needs no look at the others' leases."""
+        if any(self.held.get((user, pool)) for pool in POOLS):
+            yield from (each for each in self.leases.values() if each.ticket.user == user)
 
     def first_group(self, groups: Iterable[str]) -> str:
         """Return the class that has used least for its weight; empty for no class at all."""
