@@ -85,7 +85,7 @@ class Hub:
         """Return whose token it is; None when it is nobody's any more. Raises ``HubError``."""
         try:
             found = await self._oauth.user_for_token(token, sync=False)
-        except Exception as error:
+        except Exception as error:  # as above: every kind means that nobody can tell
             raise HubError("The hub does not answer. Try again in a minute.") from error
         # A service has a name and is nobody.
         if not found or found.get("kind", "user") != "user":

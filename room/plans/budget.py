@@ -13,6 +13,8 @@ from room.values import shown
 Window = Literal["day", "week", "month", "total"]
 WINDOWS: tuple[Window, ...] = get_args(Window)
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+#: A thousand units for ten years.
+MAX_HOURS = 1e8
 #: Every month has these days.
 LAST_MONTHDAY = 28
 #: By how many days the hours of a window are spread when two budgets are compared.
@@ -82,10 +84,6 @@ def parse(value: Any) -> Budget:
     if window not in WINDOWS or window == "total":
         raise ValueError(f"{shown(value)} has no window that is known: day, week or month")
     return Budget(hours, window, _reset(window, reset, value))
-
-
-#: A thousand units for ten years.
-MAX_HOURS = 1e8
 
 
 def _reset(window: str, text: str, value: Any) -> int:
