@@ -117,7 +117,22 @@ def look(settings: Settings, engine: Looked, site: Site, far: dict[str, Any]) ->
         ip_forward=_flag(text("/proc/sys/net/ipv4/ip_forward")),
         docker_chains=_docker_chains(),
         resolves=far.get("resolves"),
+        silent_bridges=tuple(silent_bridges()),
     )
+
+
+def silent_bridges(
+    root: str = "/sys/class/net", notify: str = "/proc/sys/net/ipv4/conf/all/arp_notify"
+) -> Iterator[str]:
+    """Yield the engine's bridges that take the lowest address of their ports, and tell nobody."""
+    if _flag(text(notify)) is not False:
+        return
+    for bridge in sorted(Path(root).glob("*/bridge")):
+        name = bridge.parent.name
+        # 3 is NET_ADDR_SET: somebody chose the address, and the kernel leaves it alone.
+        settled = text(str(bridge.parent / "addr_assign_type")).strip() in ("", "3")
+        if name.startswith(("docker", "br-")) and not settled:
+            yield name
 
 
 def _flag(content: str) -> bool | None:

@@ -41,7 +41,7 @@ GROUPS: Mapping[str, tuple[Rule, ...]] = {
         gpu.profiles,
     ),
     "Disk": (disk.data_root, disk.space, disk.inodes, disk.homes, disk.bootstrap),
-    "Network": (network.ports, network.name, network.mirrors, network.forwarding),
+    "Network": (network.ports, network.name, network.mirrors, network.forwarding, network.bridges),
     "Files": (files.named_files, files.certificate),
 }
 

@@ -143,6 +143,9 @@ class Network:
     docker_chains: bool | None = None
     #: The address's name is known to DNS or /etc/hosts.
     resolves: bool | None = None
+    #: Bridges of the engine whose hardware address changes with the containers on them, and
+    #: nobody on them is told.
+    silent_bridges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

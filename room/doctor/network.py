@@ -112,3 +112,21 @@ def forwarding(facts: Facts, settings: Settings) -> Iterator[Finding]:
             "Restart the engine after the firewall, when no one works: sudo systemctl restart "
             "docker.",
         )
+
+
+def bridges(facts: Facts, settings: Settings) -> Iterator[Finding]:
+    """Containers go on to reach this machine while others start and end."""
+    if not facts.network.silent_bridges:
+        return
+    yield Finding(
+        "bridge-silent",
+        "warning",
+        f"The hardware address of {' and '.join(facts.network.silent_bridges)} changes as "
+        "containers come and go",
+        "Connections between this machine and running containers then stand still for 5 to 30 "
+        "seconds, now and then when anybody's server starts or stops. Where udev runs, it gives "
+        "bridges an address for good; here it does not run.",
+        "make up tells the kernel to announce the new address: sudo sysctl "
+        "net.ipv4.conf.all.arp_notify=1.",
+        prepare="engine",
+    )

@@ -259,6 +259,29 @@ class _Old(http.server.BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.parametrize(
+    ("name", "assigned", "announced", "silent"),
+    [
+        pytest.param("docker0", "1", "0", ["docker0"], id="random"),
+        pytest.param("br-0123456789ab", "1", "0", ["br-0123456789ab"], id="of a network"),
+        pytest.param("docker0", "3", "0", [], id="chosen, as by udev"),
+        pytest.param("docker0", "1", "1", [], id="announced"),
+        pytest.param("docker0", "", "0", [], id="unknown"),
+        pytest.param("docker0", "1", "", [], id="no such setting"),
+        pytest.param("virbr0", "1", "0", [], id="of somebody else"),
+    ],
+)
+def test_bridge_that_changes_its_address_and_tells_nobody(
+    tmp_path, name, assigned, announced, silent
+):
+    (tmp_path / "net" / name / "bridge").mkdir(parents=True)
+    (tmp_path / "net" / "eth0").mkdir()
+    (tmp_path / "net" / name / "addr_assign_type").write_text(assigned + "\n")
+    (tmp_path / "notify").write_text(announced + "\n")
+    found = network.silent_bridges(str(tmp_path / "net"), str(tmp_path / "notify"))
+    assert list(found) == silent
+
+
 def test_clock_is_compared_with_a_servers():
     server = http.server.HTTPServer(("127.0.0.1", 0), _Old)
     threading.Thread(target=server.handle_request, daemon=True).start()

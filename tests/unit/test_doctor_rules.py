@@ -323,6 +323,10 @@ TROUBLES = [
     pytest.param(
         network(docker_chains=False), DEFAULT, "firewall-flushed", "warning", "", id="flushed"
     ),
+    pytest.param(
+        network(silent_bridges=("docker0", "br-0123456789ab")),
+        DEFAULT, "bridge-silent", "warning", "engine", id="bridges-that-change",
+    ),
     # --- files
     pytest.param(
         data(unreadable=(("mirrors.ca_file", "/ca: no such file or directory"),)),
