@@ -29,7 +29,7 @@ from room.store.tables import lease_units, leases, queue, tickets, usage
 from room.store.usage_tables import lease_history
 
 # What every grant needs is built once: to build a statement takes longer than to run it.
-_REVISION = select(queue).where(queue.c.id == 1)
+_REVISION = select(queue.c.revision, queue.c.seq).where(queue.c.id == 1)
 _SAVE_REVISION = update(queue).where(queue.c.id == 1)
 _INSERT_TICKET = insert(tickets)
 _INSERT_LEASE = insert(leases)
@@ -61,7 +61,7 @@ def seconds(at: datetime) -> float:
 
 def revision(connection: Connection, now: float) -> Revision:
     """Return the latest revision; the first asker writes number 0, counted from ``now``."""
-    row = connection.execute(_REVISION).one_or_none()
+    row = connection.execute(_REVISION).first()
     if row is None:
         connection.execute(insert(queue).values(id=1, ref=moment(now), revision=0, seq=0))
         return Revision(0, 0)

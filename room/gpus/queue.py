@@ -53,8 +53,22 @@ def step(state: State, event: Event) -> tuple[State, list[Grant]]:
     """
     state.now = max(state.now, event.at)
     state.rebase()
+    if isinstance(event, Submitted) and not state.tickets:
+        return state, _serve_at_once(state, event.ticket)
     _TAKE[type(event)](state, event)
     return state, _grants(state)
+
+
+def _serve_at_once(state: State, ticket: Ticket) -> list[Grant]:
+    """Serve who comes when nobody waits; a place in the queue is for whom there are no units."""
+    if ticket.id in state.leases:
+        return []
+    grant = None if state.at_cap(ticket) else _place(state, ticket, [])
+    if grant is None:
+        state.add(ticket)
+        return []
+    state.serve(grant)
+    return [grant]
 
 
 def _submit(state: State, event: Submitted) -> None:
