@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from console.changes import Wanted
 from console.desk import LimitRow
 from console.guard import Visit, require, require_act
+from console.own import HomeNews, OwnServer
 from console.parts import Parts, parts_of
 
 Word = Annotated[str, Field(max_length=255)]
@@ -83,6 +84,18 @@ def router(prefix: str) -> APIRouter:
                 "resets": meter.resets_at and meter.resets_at.isoformat(),
             },
         }
+
+    @made.get("/me/servers")
+    async def own_servers(request: Request) -> list[OwnServer]:
+        """Return what runs of who asks, until when, and on which units."""
+        parts, visit = await visit_of(request)
+        return await parts.desk.hub.own_servers(visit.token)
+
+    @made.get("/me/home")
+    async def own_home(request: Request) -> HomeNews:
+        """Return what fills the home of who asks. Sizes in bytes; a limit of 0 is none."""
+        parts, visit = await visit_of(request)
+        return await parts.desk.hub.own_home(visit.token, parts.pages.html_language_of(request))
 
     @made.get("/limits/{kind}/{name}")
     async def limits(request: Request, kind: str, name: str) -> list[LimitModel]:

@@ -103,9 +103,10 @@ class Desk:
 
     def _rows(self, found: Mapping[str, Effective], subject: Subject) -> list[LimitRow]:
         here = self.plans.settings()
-        return [self._row(each, subject, here) for each in found.values()]
+        return [self.row(each, subject, here) for each in found.values()]
 
-    def _row(self, found: Effective, subject: Subject, here: Mapping[Any, Any]) -> LimitRow:
+    def row(self, found: Effective, subject: Subject, here: Mapping[Any, Any]) -> LimitRow:
+        """Return one limit of a subject. ``here``: what was set in the running room."""
         setting = here.get((subject, found.key.name))
         return LimitRow(
             found.key.name,
@@ -220,7 +221,7 @@ class Desk:
             combine.of_class(name, KEYS[key], limits, grants, self.plans.defaults, now)
             for key in keys
         )
-        cells = tuple(self._row(each, subject, here) for each in found)
+        cells = tuple(self.row(each, subject, here) for each in found)
         return SubjectRow(subject, name, str(size), cells)
 
     def _person_row(
@@ -233,7 +234,7 @@ class Desk:
     ) -> SubjectRow:
         subject = Subject("user", person.login)
         plan = self._plan_of(person.login, classes, rules)
-        cells = tuple(self._row(plan.limits[key], subject, here) for key in keys)
+        cells = tuple(self.row(plan.limits[key], subject, here) for key in keys)
         return SubjectRow(subject, person.name or person.login, ", ".join(classes), cells)
 
     def _plan_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -47,6 +47,8 @@ class Visit:
     origin: str
     #: A program with the hub's token: it has no pages, and no forms.
     program: bool = False
+    #: The hub's, for this person: what the console asks in their name.
+    token: str = field(default="", repr=False)
 
 
 class Guard:
@@ -67,7 +69,7 @@ class Guard:
             who = await self._who(program[1])
             if who is None:
                 raise NotSignedInError
-            return Visit(who, "", f"api {client(request)}", program=True)
+            return Visit(who, "", f"api {client(request)}", program=True, token=program[1])
         session = self.sessions.get(request.cookies.get(SESSION, ""))
         who = None if session is None else await self._who(session.token)
         if session is None or who is None:
@@ -76,7 +78,7 @@ class Guard:
             given = request.headers.get(HEADER) or dict(await fields(request)).get(FIELD, "")
             if not session.allows(given):
                 raise OldPageError
-        return Visit(who, session.csrf, f"page {client(request)}")
+        return Visit(who, session.csrf, f"page {client(request)}", token=session.token)
 
     async def _who(self, token: str) -> Viewer | None:
         login = await self.desk.hub.login_of(token)
@@ -86,8 +88,9 @@ class Guard:
         return viewer.of(login, person, self.desk.plans.clock())
 
     async def _keep(self, request: Request) -> str:
-        """Keep a page's form for after the sign-in; a script's request is sent again by itself."""
-        if request.method != "POST" or HEADER in request.headers:
+        """Keep a page's form for after the sign-in; a program's request is sent again by itself."""
+        by_program = HEADER in request.headers and "hx-request" not in request.headers
+        if request.method != "POST" or by_program:
             return ""
         sent = [(name, value) for name, value in await fields(request) if name != FIELD]
         return self.kept.put(Kept(request.url.path, tuple(sent))) if sent else ""

@@ -11,10 +11,15 @@ from urllib.parse import quote, urlencode
 import httpx
 from jupyterhub.services.auth import HubOAuth
 
+from console import own
+from console.own import HomeNews, NewToken, OwnServer, Token
+
 #: Seconds for which the hub's word on a token is believed: who is put out is out by then.
 BELIEVED = 2
 #: Seconds the hub may take to answer.
 TIMEOUT = 20.0
+#: Who has a token without it, as a server's own or one that may only look, may not come in here.
+ACCESS = "access:services!service=console"
 
 
 class HubError(Exception):
@@ -50,6 +55,7 @@ class Hub:
             oauth_client_id=client_id,
             oauth_redirect_uri=f"{prefix}oauth_callback",
             cache_max_age=BELIEVED,
+            access_scopes={ACCESS},
         )
         self._http = httpx.AsyncClient(
             base_url=api_url, headers={"Authorization": f"token {token}"}, timeout=TIMEOUT
@@ -90,6 +96,8 @@ class Hub:
         # A service has a name and is nobody.
         if not found or found.get("kind", "user") != "user":
             return None
+        if not self._oauth.check_scopes({ACCESS}, found):
+            return None
         return str(found["name"])
 
     # -- what runs ---------------------------------------------------------------------------
@@ -126,24 +134,69 @@ class Hub:
         if answer.status_code not in (202, 204, 404):
             raise HubError(f"The hub did not stop the server of {user}. Try again in a minute.")
 
+    # -- in somebody's own name --------------------------------------------------------------
+
+    async def own_servers(self, token: str) -> list[OwnServer]:
+        """Return what runs of whose token it is. Raises ``HubError``."""
+        answer = await self._ask_as(token, "GET", "/room/own/servers")
+        return [own.server(each) for each in answer.json()["servers"]]
+
+    async def own_home(self, token: str, language: str) -> HomeNews:
+        """Return what fills the home of whose token it is; words in a language of HTML's."""
+        answer = await self._ask_as(token, "GET", "/room/own/home", language=language)
+        return own.home(answer.json())
+
+    async def tokens(self, token: str, login: str) -> list[Token]:
+        """Return somebody's API tokens and the programs that they let in."""
+        answer = await self._ask_as(token, "GET", f"/users/{quote(login)}/tokens")
+        return own.tokens(answer.json()["api_tokens"])
+
+    async def make_token(self, token: str, login: str, new: NewToken) -> str:
+        """Make an API token and return it. Raises ``ValueError`` for one that may not be."""
+        body = {"note": new.note, "expires_in": new.expires_in, "scopes": list(new.scopes)}
+        answer = await self._ask_as(token, "POST", f"/users/{quote(login)}/tokens", body=body)
+        if answer.status_code == 400:
+            raise ValueError(
+                "the hub makes no such token: choose a time that is shorter, and less to do"
+            )
+        return str(answer.json()["token"])
+
+    async def revoke(self, token: str, login: str, number: str) -> None:
+        """Revoke an API token; one that is gone is revoked."""
+        path = f"/users/{quote(login)}/tokens/{quote(number, safe='')}"
+        await self._ask_as(token, "DELETE", path)
+
+    async def _ask_as(
+        self, token: str, method: str, path: str, *, language: str = "en", body: Any = None
+    ) -> httpx.Response:
+        headers = {"Authorization": f"token {token}", "Accept-Language": language}
+        answer = await self._send(method, path, headers=headers, json=body)
+        if answer.status_code in (401, 403):
+            raise HubError("This token may not do that: sign in to the console's pages for it.")
+        if answer.status_code >= 500:
+            raise HubError("The hub does not answer. Try again in a minute.")
+        return answer
+
     async def _ask(self, method: str, path: str, **how: Any) -> httpx.Response:
-        try:
-            answer = await self._http.request(method, path, **how)
-        except httpx.HTTPError as error:
-            raise HubError("The hub does not answer. Try again in a minute.") from error
+        answer = await self._send(method, path, **how)
         if answer.status_code in (401, 403):
             raise HubError("The hub does not know the console's token: run room up.")
         return answer
 
+    async def _send(self, method: str, path: str, **how: Any) -> httpx.Response:
+        try:
+            return await self._http.request(method, path, **how)
+        except httpx.HTTPError as error:
+            raise HubError("The hub does not answer. Try again in a minute.") from error
+
 
 def _server(user: str, found: Mapping[str, Any]) -> Server:
-    started = found.get("started")
     return Server(
         user=user,
         name=str(found.get("name") or ""),
         ready=bool(found.get("ready")),
         pending=str(found.get("pending") or ""),
-        started=None if not started else datetime.fromisoformat(started.replace("Z", "+00:00")),
+        started=own.moment(found.get("started")),
         profile=str((found.get("user_options") or {}).get("profile") or ""),
         url=str(found.get("url") or ""),
     )

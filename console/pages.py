@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from console import guard
+from console import cell_pages, guard, own_pages
 from console.changes import Wanted
 from console.guard import SESSION, STATE, Visit, require, require_act
 from console.parts import Parts, parts_of
@@ -27,9 +27,10 @@ def router(prefix: str) -> APIRouter:
     """Return the pages under the console's path."""
     made = APIRouter(prefix=prefix.rstrip("/"), include_in_schema=False)
     _signing_in(made)
-    _own_room(made)
+    own_pages.add(made)
     _class(made)
     _admin(made)
+    cell_pages.add(made)
     return made
 
 
@@ -77,30 +78,6 @@ def _signing_in(made: APIRouter) -> None:
 
 def _cookie(parts: Parts) -> dict[str, Any]:
     return guard.cookie(parts.guard.secure, parts.pages.prefix)
-
-
-def _own_room(made: APIRouter) -> None:
-    @made.get("/")
-    async def own_room(request: Request) -> Response:
-        parts = parts_of(request)
-        visit = await parts.guard.visit(request)
-        who, desk = visit.viewer, parts.desk
-        return parts.pages.page(
-            request,
-            "room.html",
-            visit=visit,
-            limits=await desk.run(desk.limits, who.login, who.classes),
-            meter=await desk.run(desk.meter, who.login, who.classes),
-            servers=await desk.hub.servers(frozenset({who.login})),
-        )
-
-    @made.post("/stop")
-    async def stop(request: Request) -> Response:
-        parts = parts_of(request)
-        visit = await parts.guard.visit(request)
-        form = dict(await guard.fields(request))
-        await parts.changes.stop(visit, visit.viewer.login, form.get("server", ""))
-        return RedirectResponse(parts.pages.prefix, 303)
 
 
 def _class(made: APIRouter) -> None:

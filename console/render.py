@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from starlette.responses import HTMLResponse
 
 from console.words import TITLES, VALUES
 from room.languages import COOKIE, LANGUAGES, catalogue, choose
+from room.values import readable_size
 
 HERE = Path(__file__).parent
 TEMPLATES, STATIC, LOCALE = HERE / "templates", HERE / "static", HERE / "locale"
@@ -54,6 +56,9 @@ class Pages:
         accepted = request.headers.get("accept-language", "")
         return choose(request.cookies.get(COOKIE), accepted, self.language)
 
+    def html_language_of(self, request: Request) -> str:
+        return LANGUAGES[self.language_of(request)][0]
+
     def words(self, request: Request, text: str) -> str:
         """Return one of our sentences in the reader's language."""
         return str(catalogue(LOCALE, self.language_of(request)).gettext(text))
@@ -84,6 +89,8 @@ def _environment(language: str) -> Environment:
     made.install_gettext_translations(  # type: ignore[attr-defined]
         catalogue(LOCALE, language), newstyle=True
     )
+    made.filters["size"] = readable_size
+    made.filters["counted"] = lambda names: Counter(names).items()
     made.filters["path"] = lambda text: quote(str(text), safe="")
     made.filters["said"] = lambda text: catalogue(LOCALE, language).gettext(text) if text else ""
     made.filters["title_of"] = lambda name: catalogue(LOCALE, language).gettext(

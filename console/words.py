@@ -31,6 +31,15 @@ TITLES = {
 #: Values that are words → what pages call them.
 VALUES = {"none": N_("no limit"), "any": N_("any")}
 
+#: What a token may be given (``console/own.py``), as a page says it.
+TOKEN_SCOPES = {
+    "look": N_("See who you are, and what of yours runs"),
+    "start": N_("Start and stop your servers"),
+    "work": N_("Open your servers, and work in them"),
+    "console": N_("Use this console, as JSON"),
+    "all": N_("All that you may do yourself"),
+}
+
 #: Sentences and words of the rules that pages show.
 SAID = (
     N_("CPU cores of one server."),
@@ -63,4 +72,9 @@ SAID = (
     N_("That did not work. Try again; if it happens again, tell the admin."),
     N_("The hub did not sign you in. Try again."),
     N_("The hub does not answer. Try again in a minute."),
+    N_("This token may not do that: sign in to the console's pages for it."),
+    N_("Changed. It holds from the next start on."),
+    # room/settings/profiles.py: the profiles of a room that names none
+    N_("CPU"),
+    N_("One GPU"),
 )

@@ -31,6 +31,14 @@ def format_size(size: int) -> str:
     return str(size)
 
 
+def readable_size(number: int) -> str:
+    """Return bytes in the largest unit that leaves a short number: ``4 GiB``."""
+    for unit, factor in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
+        if number >= factor:
+            return f"{number / factor:.4g} {unit}"
+    return f"{number} bytes"
+
+
 def parse_duration(value: Any) -> float:
     """Return seconds."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):

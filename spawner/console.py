@@ -7,11 +7,19 @@ from typing import Any
 NAME, URL = "console", "http://console:8020"
 #: What it may ask of the hub by itself. Who may ask it for what is its own to know.
 SCOPES = ["list:users", "read:users:name", "read:servers", "delete:servers"]
+#: What it may do in the name of who is signed in to it, with what is theirs alone.
+IN_THEIR_NAME = ["read:users!user", "tokens!user"]
 
 
 def configure(c: Any, url: str, token: str) -> None:
     """Add the console, beside the services that there are; it shows each person what is theirs."""
-    service = {"name": NAME, "url": url, "api_token": token, "oauth_no_confirm": True}
+    service = {
+        "name": NAME,
+        "url": url,
+        "api_token": token,
+        "oauth_no_confirm": True,
+        "oauth_client_allowed_scopes": IN_THEIR_NAME,
+    }
     role = {"name": NAME, "services": [NAME], "scopes": SCOPES}
     c.JupyterHub.services = [*_given(c.JupyterHub.services), service]
     c.JupyterHub.load_roles = [*_given(c.JupyterHub.load_roles), role]

@@ -16,7 +16,8 @@ from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 from tornado.httputil import url_concat
 
-from spawner import handlers, i18n, stages
+from room.values import readable_size
+from spawner import handlers, i18n, ownroom, stages
 from spawner.availability import Availability, rough
 from spawner.homepage import HomeUsageHandler
 from spawner.words import bases, translate
@@ -45,6 +46,7 @@ def routes() -> list[tuple[Any, ...]]:
         (r"/room/language/([A-Za-z_]+)", i18n.LanguageHandler),
         (r"/home-usage", HomeUsageHandler),
         *handlers.routes(),
+        *ownroom.routes(),
     ]
 
 
@@ -143,7 +145,7 @@ class Tools(Extension):
             bases=_bases,
             kept_from=_kept_from,
         )
-        environment.filters.update(words=_words, size=stages.size, number=number, rough=rough)
+        environment.filters.update(words=_words, size=readable_size, number=number, rough=rough)
 
 
 @pass_context

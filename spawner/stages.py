@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from room.models import Exit, Reject
+from room.values import readable_size as size
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +272,3 @@ def why_ended(end: Exit, memory: int | None) -> str:
     if end.code == 143:
         return "It was asked to stop (signal 15)."
     return f"It ended with exit code {end.code}. " + _ASK_ADMIN
-
-
-def size(number: int) -> str:
-    """Return bytes in the largest unit that leaves a short number: ``4 GiB``."""
-    for unit, factor in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
-        if number >= factor:
-            return f"{number / factor:.4g} {unit}"
-    return f"{number} bytes"

@@ -10,7 +10,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
+from starlette.testclient import TestClient
 
+from console.app import make_app
+from console.desk import Desk
+from console.guard import SESSION
+from console.render import Pages
+from console.session import Session
+from room.people import People
 from room.plans.authority import Actor
 from room.plans.book import Plans
 from room.plans.keys import KEYS
@@ -19,6 +26,7 @@ from room.store.usage_tables import lease_history, sessions
 from room.usage import gpu_spans
 from tests.engine.conftest import Room
 from tests.utils.hub import Hub
+from tests.utils.signed_console import FakeHub
 from tests.utils.wait import wait_until
 
 pytestmark = pytest.mark.engine
@@ -118,6 +126,34 @@ def test_a_server_gets_what_its_class_has_and_the_next_one_what_was_changed(
     hub.start_server("sara", {"profile": "cpu"})
     assert given(lasting_room, "sara")["memory"] == 256 * MIB
     hub.stop_server("sara")
+
+
+def test_a_limit_lowered_in_the_console_holds_from_the_next_start_on(
+    lasting_room: Room, hub: Hub
+) -> None:
+    desk = Desk(lasting_room.store, Plans(lasting_room.store), FakeHub())  # type: ignore[arg-type]
+    people = People(lasting_room.store)
+    people.add("root", admin=True)
+    enrol(hub, "lena", "lowered")
+    app = make_app(desk, Pages("/services/console/", "Torchroom", "en", timezone.utc))
+    with TestClient(app, follow_redirects=False) as client:
+        session = Session("t-root")
+        key = app.state.parts.guard.sessions.put(session)
+        client.cookies.set(SESSION, key, path="/services/console/")
+        for seen, memory in (("", "384M"), ("384M", "160M")):
+            answer = client.post(
+                "/services/console/admin/cell/class/lowered/memory",
+                data={"value": memory, "until": "", "seen": seen},
+                headers={"HX-Request": "true", "X-CSRF-Token": session.csrf},
+            )
+            assert answer.status_code == 200, answer.text
+            if seen:
+                # What runs is left as it is.
+                assert given(lasting_room, "lena")["memory"] == 384 * MIB
+                hub.stop_server("lena")
+            hub.start_server("lena", {"profile": "large"})
+            assert given(lasting_room, "lena")["memory"] == int(memory[:-1]) * MIB
+    hub.stop_server("lena")
 
 
 #: Forks until it may not, and says how often it could.

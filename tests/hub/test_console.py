@@ -182,7 +182,7 @@ def test_an_admin_sets_a_limit_in_place_and_the_student_sees_it(
     console.plans.set([Setting(subject("class/ml101"), KEYS["memory"], None)], Actor("root"))
     page = page_of("root", locale, "admin")
     assert violations(page) == []
-    page.get_by_role("link", name="ml101").click()
+    page.get_by_role("link", name="ml101", exact=True).click()
     field = page.locator("input[aria-describedby='rule-memory']")
     field.fill("10 XB")
     field.press("Enter")

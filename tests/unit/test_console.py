@@ -399,7 +399,6 @@ def test_staff_stop_servers_of_their_own_class(console: Console) -> None:
     console.post(session, "class/b/stop", 404, user="bob", server="")
     session = console.sign_in("alice")
     console.post(session, "class/a/stop", 404, user="alice", server="")
-    assert "running since 2026-11-26 14:00" in console.get("")
     console.post(session, "stop", server="")
     assert console.hub.stopped == [("alice", ""), ("alice", "")]
 

@@ -13,6 +13,7 @@ from jupyterhub.spawner import Spawner
 from tornado import httpserver, netutil, web
 from traitlets import default
 
+from room import homeuse
 from room.homeuse import HomeUse
 from room.models import Reject
 from spawner import pages
@@ -174,11 +175,11 @@ class ScriptedSpawner(Spawner):
         told = self.script().get("home")
         if told == "silent":
             raise AgentSilentError("no answer")
-        return HomeUse(**told) if told else None
+        return homeuse.loads(json.dumps(told)) if told else None
 
     async def home_warning(self) -> Reject | None:
         told = self.script().get("home")
-        return warning(HomeUse(**told)) if told else None
+        return warning(homeuse.loads(json.dumps(told))) if told else None
 
     async def extend_lease(self) -> Reject | None:
         refused = self.script().get("no_extension")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from console.hub import HubError, Server
+from console.own import HomeNews, NewToken, OwnServer, Token
 
 
 @dataclass
@@ -15,6 +16,9 @@ class FakeHub:
     running: list[Server] = field(default_factory=list)
     stopped: list[tuple[str, str]] = field(default_factory=list)
     silent: bool = False
+    home: HomeNews = field(default_factory=HomeNews)
+    own: list[OwnServer] = field(default_factory=list)
+    own_tokens: list[Token] = field(default_factory=list)
 
     async def close(self) -> None: ...
 
@@ -36,3 +40,19 @@ class FakeHub:
 
     async def stop(self, user: str, server: str) -> None:
         self.stopped.append((user, server))
+
+    async def own_servers(self, token: str) -> list[OwnServer]:
+        return self.own
+
+    async def own_home(self, token: str, language: str) -> HomeNews:
+        return self.home
+
+    async def tokens(self, token: str, login: str) -> list[Token]:
+        return self.own_tokens
+
+    async def make_token(self, token: str, login: str, new: NewToken) -> str:
+        self.own_tokens.append(Token("a1", new.note, new.scopes, None, None))
+        return "the-secret"
+
+    async def revoke(self, token: str, login: str, number: str) -> None:
+        self.own_tokens = [each for each in self.own_tokens if each.id != number]
