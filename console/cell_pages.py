@@ -18,6 +18,7 @@ from console.guard import Visit, require
 from console.parts import Parts, parts_of
 from room.plans.keys import Key
 from room.plans.model import Subject
+from room.said import reason
 
 
 def add(made: APIRouter) -> None:
@@ -50,9 +51,9 @@ def add(made: APIRouter) -> None:
             if not by_script:
                 # It was kept when the session ended, and is sent from a page of its own.
                 return parts.pages.page(
-                    request, "error.html", 409, message=error.args[0], visit=visit
+                    request, "error.html", 409, message=reason(error), visit=visit
                 )
-            tried = {"tried": value, "tried_until": until, "failed": error.args[0]}
+            tried = {"tried": value, "tried_until": until, "failed": reason(error)}
             return await _cell(request, parts, visit, whose, key, edited=True, **tried)
         if not by_script:
             return RedirectResponse(f"{_row(parts, whose)}?said=changed", 303)

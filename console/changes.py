@@ -11,6 +11,7 @@ from room.plans import budget, until
 from room.plans.authority import Actor
 from room.plans.keys import Key, key
 from room.plans.model import Setting, Subject, subject
+from room.said import said
 from room.settings.plans import unknown_profiles
 
 
@@ -92,11 +93,17 @@ class Changes:
             gone = unknown_profiles(limit.parse(text), self._profiles)
             if gone:
                 known = ", ".join(sorted(self._profiles))
-                raise ValueError(f"there is no profile {gone[0]}: there are {known}")
+                raise ValueError(
+                    said(
+                        "there is no profile %(name)s: there are %(known)s",
+                        name=gone[0],
+                        known=known,
+                    )
+                )
 
     async def _window_end(self, whose: Subject, limit: Key) -> datetime:
         if limit.name != "gpu_hours":
-            raise ValueError("a grant ends at some time: say when")
+            raise ValueError(said("a grant ends at some time: say when"))
         plans = self._desk.plans
         if whose.kind == "class":
             found = (await self._desk.run(plans.of_class, whose.name, limit)).value

@@ -13,6 +13,7 @@ from jupyterhub.services.auth import HubOAuth
 
 from console import own
 from console.own import HomeNews, NewToken, OwnServer, Token
+from room.said import said
 
 #: Seconds for which the hub's word on a token is believed: who is put out is out by then.
 BELIEVED = 2
@@ -157,7 +158,7 @@ class Hub:
         answer = await self._ask_as(token, "POST", f"/users/{quote(login)}/tokens", body=body)
         if answer.status_code == 400:
             raise ValueError(
-                "the hub makes no such token: choose a time that is shorter, and less to do"
+                said("the hub makes no such token: choose a time that is shorter, and less to do")
             )
         return str(answer.json()["token"])
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from room.said import said
+
 #: What the hub calls tokens of its own making, and those of the console's sign-ins: these come
 #: anew with each visit, and are nothing to revoke.
 _HUB, _CONSOLE = "JupyterHub", "JupyterHub service console"
@@ -152,11 +154,13 @@ def new_token(note: str, life: str, kinds: Iterable[str]) -> NewToken:
     """Return the token that a form asks for. Raises ``ValueError`` in words."""
     label = note.strip()
     if not label or len(label) > MAX_NOTE or not label.isprintable():
-        raise ValueError(f"say in at most {MAX_NOTE} characters what the token is for")
+        raise ValueError(
+            said("say in at most %(most)s characters what the token is for", most=MAX_NOTE)
+        )
     if not life.isdecimal() or int(life) not in LIVES:
-        raise ValueError("choose one of the times after which the token expires")
+        raise ValueError(said("choose one of the times after which the token expires"))
     wanted = [kind for kind in SCOPES if kind in set(kinds)]
     if not wanted:
-        raise ValueError("tick what the token may do")
+        raise ValueError(said("tick what the token may do"))
     scopes = SCOPES["all"] if "all" in wanted else [s for kind in wanted for s in SCOPES[kind]]
     return NewToken(label, int(life) or None, tuple(scopes))

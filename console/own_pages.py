@@ -14,6 +14,7 @@ from console.hub import HubError
 from console.own import HomeNews, Token, new_token
 from console.parts import Parts, parts_of
 from console.words import TOKEN_SCOPES
+from room.said import reason
 
 
 def add(made: APIRouter) -> None:
@@ -58,7 +59,7 @@ def add(made: APIRouter) -> None:
             wanted = new_token(note, life, kinds)
             token = await parts.desk.hub.make_token(visit.token, visit.viewer.login, wanted)
         except ValueError as error:
-            return await _page(request, parts, visit, token_failed=str(error), tried=tried)
+            return await _page(request, parts, visit, token_failed=reason(error), tried=tried)
         return await _page(request, parts, visit, made=token)
 
     @made.post("/tokens/revoke")

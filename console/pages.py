@@ -16,6 +16,7 @@ from console.parts import Parts, parts_of
 from room.languages import COOKIE, LANGUAGES
 from room.plans import wording
 from room.plans.model import Subject
+from room.said import reason, said
 
 #: The limits that the admin's table shows; the others are on each one's own page.
 COLUMNS = ("gpu_hours", "gpus", "memory", "cpu", "servers", "session")
@@ -153,7 +154,7 @@ def _class(made: APIRouter) -> None:
                 visit, who, "gpu_hours", form.get("hours", ""), form.get("until", ""), name
             )
         except ValueError as error:
-            return await board(request, name, visit, failed=str(error))
+            return await board(request, name, visit, failed=reason(error))
         return RedirectResponse(f"{parts.pages.prefix}class/{name}?said=granted", 303)
 
 
@@ -204,10 +205,10 @@ def _admin(made: APIRouter) -> None:
         ]
         try:
             if not wanted:
-                raise ValueError("nobody is ticked: tick classes or people in the table")
+                raise ValueError(said("nobody is ticked: tick classes or people in the table"))
             await parts.changes.set(visit, wanted)
         except ValueError as error:
-            return await _plans(request, parts, visit, "", 0, failed=str(error))
+            return await _plans(request, parts, visit, "", 0, failed=reason(error))
         return RedirectResponse(f"{parts.pages.prefix}admin?said=changed", 303)
 
     @made.get("/admin/limits/{kind}/{name}")
@@ -252,7 +253,7 @@ def _admin(made: APIRouter) -> None:
         try:
             await parts.changes.set(visit, [wanted])
         except ValueError as error:
-            failed["failed"] = str(error)
+            failed["failed"] = reason(error)
         if failed["failed"] or "hx-request" in request.headers:
             return await _limits(request, parts, visit, kind, name, **failed)
         return RedirectResponse(f"{request.url.path}?said=changed", 303)
@@ -279,5 +280,5 @@ def _admin(made: APIRouter) -> None:
         try:
             await parts.changes.undo(visit, int(form.get("number", "0")))
         except (ValueError, LookupError) as error:
-            return await _history(request, parts, visit, failed=str(error))
+            return await _history(request, parts, visit, failed=reason(error))
         return RedirectResponse(f"{parts.pages.prefix}admin/history?said=undone", 303)

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse
 
 from console.words import TITLES, VALUES
 from room.languages import COOKIE, LANGUAGES, catalogue, choose
+from room.said import translated
 from room.values import readable_size
 
 HERE = Path(__file__).parent
@@ -92,7 +93,9 @@ def _environment(language: str) -> Environment:
     made.filters["size"] = readable_size
     made.filters["counted"] = lambda names: Counter(names).items()
     made.filters["path"] = lambda text: quote(str(text), safe="")
-    made.filters["said"] = lambda text: catalogue(LOCALE, language).gettext(text) if text else ""
+    made.filters["said"] = lambda text: (
+        translated(text, catalogue(LOCALE, language).gettext) if text else ""
+    )
     made.filters["title_of"] = lambda name: catalogue(LOCALE, language).gettext(
         TITLES.get(name, name)
     )

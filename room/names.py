@@ -12,6 +12,8 @@ import hashlib
 import re
 import string
 
+from room.said import said
+
 _PLAIN = frozenset((string.ascii_lowercase + string.digits).encode())
 
 #: A DNS label's limit (RFC 1035): the proxy reaches a server by its container's name.
@@ -23,7 +25,7 @@ _HEAD, _DIGEST = 12, 32
 ROOM_NAME = re.compile(r"[a-z][a-z0-9]{0,14}")
 
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
-LOGIN_RULE = (
+LOGIN_RULE = said(
     "a login starts with a letter a-z or a digit, goes on with those or . _ @ + -, "
     "and has at most 64 characters"
 )
@@ -39,7 +41,7 @@ def normalize_login(text: str) -> str:
         login = login.lower()
     if not LOGIN.fullmatch(login):
         shown = text if len(text) <= 40 else text[:37] + "..."
-        raise ValueError(f"{shown!r} is no login: {LOGIN_RULE}")
+        raise ValueError(said("%(text)s is no login: %(rule)s", text=repr(shown), rule=LOGIN_RULE))
     return login
 
 

@@ -14,11 +14,12 @@ from datetime import datetime
 from room import sheet
 from room.names import normalize_login
 from room.roles import Role, normalize_role
+from room.said import said
 from room.sheet import LineProblem, SheetError
 
 MAX_NAME = 255
 CLASS = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-CLASS_RULE = (
+CLASS_RULE = said(
     "a class name starts with a letter a-z or a digit, goes on with those or . _ -, "
     "and has at most 64 characters"
 )
@@ -65,7 +66,9 @@ def normalize_class(text: str) -> str:
     if name.isascii():
         name = name.lower()
     if not CLASS.fullmatch(name):
-        raise ValueError(f"{_shown(text)} is no class name: {CLASS_RULE}")
+        raise ValueError(
+            said("%(text)s is no class name: %(rule)s", text=_shown(text), rule=CLASS_RULE)
+        )
     return name
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from room.plans.budget import Budget
 from room.plans.keys import Key
 from room.plans.model import Limit, Subject
+from room.said import said
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,14 @@ def may_set(
         return
     _own_student(actor, subject, classes)
     if current is not None and current.behalf != actor.behalf:
-        whose = f"an instructor of {current.behalf}" if current.behalf else "the admin"
+        by = said("an instructor of %(name)s", name=current.behalf)
         raise NotAllowedError(
-            f"{key.name} of {subject.name} was set by {whose}: ask them to change it"
+            said(
+                "%(limit)s of %(who)s was set by %(by)s: ask them to change it",
+                limit=key.name,
+                who=subject.name,
+                by=by if current.behalf else said("the admin"),
+            )
         )
 
 
@@ -65,21 +71,34 @@ def may_grant(
     _own_student(actor, subject, classes)
     if key.name != "gpu_hours":
         raise NotAllowedError(
-            f"instructors grant gpu_hours out of their class's pot; {key.name} is the admin's"
+            said(
+                "instructors grant gpu_hours out of their class's pot; %(limit)s is the admin's",
+                limit=key.name,
+            )
         )
     left = max(0.0, pot.hours - given)
     if hours > left + 1e-9:
-        end = "" if pot.window == "total" else f" It fills again on {resets:%Y-%m-%d %H:%M} UTC."
+        end = said(" It fills again on %(time)s UTC.", time=f"{resets:%Y-%m-%d %H:%M}")
         raise NotAllowedError(
-            f"class {actor.behalf} has {left:.4g} of its {pot.hours:.4g} GPU-hours left to give, "
-            f"and not {hours:.4g}.{end} The admin sets its pot: room plan set "
-            f"class/{actor.behalf} gpu_pot=…"
+            said(
+                "class %(name)s has %(left)s of its %(pot)s GPU-hours left to give, and not "
+                "%(hours)s.%(end)s The admin sets its pot: room plan set class/%(name)s gpu_pot=…",
+                name=actor.behalf,
+                left=f"{left:.4g}",
+                pot=f"{pot.hours:.4g}",
+                hours=f"{hours:.4g}",
+                end="" if pot.window == "total" else end,
+            )
         )
 
 
 def _own_student(actor: Actor, subject: Subject, classes: Collection[str]) -> None:
     if subject.kind != "user" or actor.behalf not in classes:
         raise NotAllowedError(
-            f"{subject} is not yours to change: an instructor of {actor.behalf} sets limits of "
-            "that class's own people"
+            said(
+                "%(subject)s is not yours to change: an instructor of %(name)s sets limits of that "
+                "class's own people",
+                subject=subject,
+                name=actor.behalf,
+            )
         )

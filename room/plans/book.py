@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, CursorResult, delete, insert, select, update
 
 from room import access, people_rows
-from room.plans import authority, budget, combine, rows
+from room.plans import authority, budget, combine, refusals, rows
 from room.plans.authority import Actor
 from room.plans.budget import Budget
 from room.plans.keys import KEYS, Key
@@ -168,7 +168,7 @@ class Plans:
     ) -> int | None:
         subject, key = setting.subject, setting.key
         if subject.kind not in key.subjects:
-            raise ValueError(f"{key.name} is a limit of {' or '.join(key.subjects)}: not {subject}")
+            raise ValueError(refusals.not_its_limit(key, subject))
         row = connection.execute(select(plan_limits).where(rows.of(subject, key))).one_or_none()
         if expected is not None and (subject, key.name) in expected:
             _check_seen(subject, key, row.value if row else None, expected[subject, key.name])
@@ -227,10 +227,10 @@ class Plans:
         Raises ``NotAllowedError``, and ``ValueError`` for a limit of which nothing can be given.
         """
         if not key.grantable or subject.kind not in key.subjects:
-            raise ValueError(f"nothing can be granted of {key.name}: set it instead")
+            raise ValueError(refusals.nothing_to_grant(key))
         now = self.clock()
         if until <= now:
-            raise ValueError("the grant would be over already: give a time that is still to come")
+            raise ValueError(refusals.over_already())
         with self._store.decide() as connection:
             if actor.behalf:
                 pot = self._of_class(connection, actor.behalf, KEYS["gpu_pot"]).value
@@ -284,7 +284,7 @@ class Plans:
             row = connection.execute(select(audit).where(audit.c.id == number)).one_or_none()
             entry = None if row is None else rows.to_entry(row)
             if entry is None or entry.key not in KEYS:
-                raise LookupError(f"there is no change {number} of a plan in the history")
+                raise LookupError(refusals.no_change(number))
             key = KEYS[entry.key]
             if entry.action == "plan-grant":
                 return self._revoke(connection, entry, actor)
@@ -293,10 +293,7 @@ class Plans:
             ).one_or_none()
             here = None if found is None else rows.state(found.value, found.until, found.behalf)
             if here != entry.new:
-                raise ChangedMeanwhileError(
-                    f"{key.name} of {entry.subject} was changed again since: it is "
-                    f"{_said(here)} now. Set it to what it should be"
-                )
+                raise ChangedMeanwhileError(refusals.changed_since(key.name, entry.subject, here))
             current = self._written(entry.subject, key) if found is None else rows.to_limit(found)
             authority.may_set(
                 actor,
@@ -316,9 +313,9 @@ class Plans:
             select(plan_grants).where(plan_grants.c.id == grant, plan_grants.c.revoked_at.is_(None))
         ).one_or_none()
         if row is None:
-            raise ChangedMeanwhileError("that grant was taken back already")
+            raise ChangedMeanwhileError(refusals.taken_back_already())
         if actor.behalf and row.behalf != actor.behalf:
-            raise authority.NotAllowedError("that grant is not your class's to take back")
+            raise authority.NotAllowedError(refusals.not_yours_to_take_back())
         connection.execute(
             update(plan_grants).where(plan_grants.c.id == grant).values(revoked_at=self.clock())
         )
@@ -388,13 +385,6 @@ def _classes(connection: Connection, subject: Subject, now: datetime) -> Collect
     return {name for person in people for name in access.groups(person, now)}
 
 
-def _said(state: Mapping[str, Any] | None) -> str:
-    return "not set" if state is None else str(state["value"])
-
-
 def _check_seen(subject: Subject, key: Key, found: str | None, seen: str | None) -> None:
     if found != seen:
-        raise ChangedMeanwhileError(
-            f"{key.name} of {subject} is {found or 'not set'} now, and was {seen or 'not set'} "
-            "when you looked: somebody else has changed it. Look at it, and set it again if need be"
-        )
+        raise ChangedMeanwhileError(refusals.changed_meanwhile(key, subject, found, seen))

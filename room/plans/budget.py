@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any, Literal, get_args
 
+from room.said import said
 from room.values import shown
 
 Window = Literal["day", "week", "month", "total"]
@@ -24,7 +25,7 @@ _TEXT = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 
-RULE = (
+RULE = said(
     "a budget is hours in a window, like 20/week, 20/week@thursday, 8/day, 100/month@15, or 300 "
     "for all time; or none"
 )
@@ -70,19 +71,23 @@ def parse(value: Any) -> Budget:
         value = f"{value}"
     match = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"{shown(value)} is no budget: {RULE}")
+        raise ValueError(said("%(value)s is no budget: %(rule)s", value=shown(value), rule=RULE))
     amount, window, reset = (part.lower() if part else "" for part in match.groups())
     if amount == "none":
         if window:
-            raise ValueError(f"{shown(value)} is no budget: none has no window")
+            raise ValueError(said("%(value)s is no budget: none has no window", value=shown(value)))
         return NO_BUDGET
     hours = float(amount)
     if hours > MAX_HOURS:
-        raise ValueError(f"{shown(value)} is more than any room has: {RULE}")
+        raise ValueError(
+            said("%(value)s is more than any room has: %(rule)s", value=shown(value), rule=RULE)
+        )
     if not window:
         return Budget(hours, "total")
     if window not in WINDOWS or window == "total":
-        raise ValueError(f"{shown(value)} has no window that is known: day, week or month")
+        raise ValueError(
+            said("%(value)s has no window that is known: day, week or month", value=shown(value))
+        )
     return Budget(hours, window, _reset(window, reset, value))
 
 
@@ -93,17 +98,25 @@ def _reset(window: str, text: str, value: Any) -> int:
         found = [day for day, name in enumerate(WEEKDAYS) if name == text or name[:3] == text]
         if found:
             return found[0]
-        raise ValueError(f"{shown(value)}: a week begins on a weekday, like @monday")
+        raise ValueError(
+            said("%(value)s: a week begins on a weekday, like @monday", value=shown(value))
+        )
     if window == "month":
         if not text:
             return 1
         if text.isdigit() and 1 <= int(text) <= LAST_MONTHDAY:
             return int(text)
         raise ValueError(
-            f"{shown(value)}: a month begins on a day from 1 to {LAST_MONTHDAY}, like @15"
+            said(
+                "%(value)s: a month begins on a day from 1 to %(last)s, like @15",
+                value=shown(value),
+                last=LAST_MONTHDAY,
+            )
         )
     if text:
-        raise ValueError(f"{shown(value)}: a day begins at midnight, and takes no @")
+        raise ValueError(
+            said("%(value)s: a day begins at midnight, and takes no @", value=shown(value))
+        )
     return 0
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from room.plans.quantities import Bytes, Hours, Names, Number, Quantity, Seconds
+from room.said import reason, said
 from room.values import shown
 
 MIB, GIB, TIB = 1024**2, 1024**3, 1024**4
@@ -32,7 +33,9 @@ class Key:
         try:
             return self.quantity.parse(value)
         except ValueError as error:
-            raise ValueError(f"{self.name}: {error}") from None
+            raise ValueError(
+                said("%(limit)s: %(problem)s", limit=self.name, problem=reason(error))
+            ) from None
 
     def text(self, value: Any) -> str:
         return self.quantity.text(value)
@@ -43,11 +46,19 @@ class Key:
         A grant only gives: less is set.
         """
         if not self.grantable:
-            raise ValueError(f"{self.name}: nothing can be granted of it: set it instead")
+            raise ValueError(
+                said("%(limit)s: nothing can be granted of it: set it instead", limit=self.name)
+            )
         value = self.parse(text.strip().removeprefix("+"))
         hours = getattr(value, "hours", value)
         if hours <= 0 or math.isinf(hours):
-            raise ValueError(f"{self.name}: {shown(text)} is no amount to give: write it like +5")
+            raise ValueError(
+                said(
+                    "%(limit)s: %(text)s is no amount to give: write it like +5",
+                    limit=self.name,
+                    text=shown(text),
+                )
+            )
         return value
 
 
@@ -115,6 +126,10 @@ def key(name: str) -> Key:
         from difflib import get_close_matches
 
         near = get_close_matches(name, KEYS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(KEYS)}"
-        raise ValueError(f"there is no limit {name!r}: {hint}")
+        hint = (
+            said("did you mean %(name)s?", name=near[0])
+            if near
+            else said("there are %(names)s", names=", ".join(KEYS))
+        )
+        raise ValueError(said("there is no limit %(name)s: %(hint)s", name=repr(name), hint=hint))
     return found

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from room.names import normalize_login
 from room.plans.keys import Key
 from room.roster import normalize_class
+from room.said import said
 
 Kind = Literal["room", "class", "user"]
 
@@ -41,8 +42,11 @@ def subject(text: str) -> Subject:
     if kind == "user":
         return Subject("user", normalize_login(name))
     raise ValueError(
-        f"{text!r} is nobody: write class/NAME for a class, user/LOGIN for a person, or room for "
-        "everyone"
+        said(
+            "%(text)s is nobody: write class/NAME for a class, user/LOGIN for a person, or room "
+            "for everyone",
+            text=repr(text),
+        )
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from room.plans import budget
 from room.plans.budget import Budget
+from room.said import Said, said
 from room.values import (
     format_duration,
     format_size,
@@ -53,17 +54,19 @@ class Number:
 
     @property
     def rule(self) -> str:
-        what = "a whole number" if self.whole else "a number"
-        return f"{what} from {self.lowest:.10g} to {self.highest:.10g}, or none"
+        ends = {"lowest": f"{self.lowest:.10g}", "highest": f"{self.highest:.10g}"}
+        if self.whole:
+            return said("a whole number from %(lowest)s to %(highest)s, or none", **ends)
+        return said("a number from %(lowest)s to %(highest)s, or none", **ends)
 
     def parse(self, value: Any) -> float:
         if _is_none(value):
             return math.inf
         number = _plain_number(value)
         if number is None or not self.lowest <= number <= self.highest:
-            raise ValueError(f"{shown(value)} does not fit: write {self.rule}")
+            raise ValueError(_no_fit(value, self.rule))
         if self.whole and number != int(number):
-            raise ValueError(f"{shown(value)} does not fit: write {self.rule}")
+            raise ValueError(_no_fit(value, self.rule))
         return int(number) if self.whole else number
 
     def text(self, value: float) -> str:
@@ -88,7 +91,11 @@ class Bytes(Number):
     @property
     def rule(self) -> str:
         lowest, highest = format_size(int(self.lowest)), format_size(int(self.highest))
-        return f"a size from {lowest} to {highest}, like 512M, 8G or 10GiB (1024-based), or none"
+        return said(
+            "a size from %(lowest)s to %(highest)s, like 512M, 8G or 10GiB (1024-based), or none",
+            lowest=lowest,
+            highest=highest,
+        )
 
     def parse(self, value: Any) -> float:
         if _is_none(value):
@@ -96,9 +103,11 @@ class Bytes(Number):
         try:
             size = parse_size(value)
         except ValueError:
-            raise ValueError(f"{shown(value)} is no size: write {self.rule}") from None
+            raise ValueError(
+                said("%(value)s is no size: write %(rule)s", value=shown(value), rule=self.rule)
+            ) from None
         if not self.lowest <= size <= self.highest:
-            raise ValueError(f"{shown(value)} does not fit: write {self.rule}")
+            raise ValueError(_no_fit(value, self.rule))
         return size
 
     def text(self, value: float) -> str:
@@ -112,7 +121,11 @@ class Seconds(Number):
     @property
     def rule(self) -> str:
         lowest, highest = format_duration(self.lowest), format_duration(self.highest)
-        return f"a time from {lowest} to {highest}, like 90m, 4h or 1h30m, or none"
+        return said(
+            "a time from %(lowest)s to %(highest)s, like 90m, 4h or 1h30m, or none",
+            lowest=lowest,
+            highest=highest,
+        )
 
     def parse(self, value: Any) -> float:
         if _is_none(value):
@@ -120,9 +133,11 @@ class Seconds(Number):
         try:
             seconds = parse_duration(value)
         except ValueError:
-            raise ValueError(f"{shown(value)} is no time: write {self.rule}") from None
+            raise ValueError(
+                said("%(value)s is no time: write %(rule)s", value=shown(value), rule=self.rule)
+            ) from None
         if not self.lowest <= seconds <= self.highest:
-            raise ValueError(f"{shown(value)} does not fit: write {self.rule}")
+            raise ValueError(_no_fit(value, self.rule))
         return seconds
 
     def text(self, value: float) -> str:
@@ -167,7 +182,9 @@ class Names:
 
     @property
     def rule(self) -> str:
-        return f"names with commas between them, like {self.example}, or any"
+        return said(
+            "names with commas between them, like %(example)s, or any", example=self.example
+        )
 
     def parse(self, value: Any) -> NameSet:
         if isinstance(value, str):
@@ -175,12 +192,12 @@ class Names:
         elif isinstance(value, (list, tuple)) and all(isinstance(word, str) for word in value):
             words = [word.strip() for word in value]
         else:
-            raise ValueError(f"{shown(value)} does not fit: write {self.rule}")
+            raise ValueError(_no_fit(value, self.rule))
         if len(words) == 1 and words[0].lower() in ("any", NONE):
             return None
         bad = next((word for word in words if not re.fullmatch(self.pattern, word)), None)
         if bad is not None or not words:
-            raise ValueError(f"{shown(bad or value)} does not fit: write {self.rule}")
+            raise ValueError(_no_fit(bad or value, self.rule))
         return frozenset(words)
 
     def text(self, value: NameSet) -> str:
@@ -201,6 +218,10 @@ class Names:
 
     def plus(self, value: NameSet, amount: NameSet) -> NameSet:
         return self.most([value, amount])
+
+
+def _no_fit(value: Any, rule: str) -> Said:
+    return said("%(value)s does not fit: write %(rule)s", value=shown(value), rule=rule)
 
 
 def _is_none(value: Any) -> bool:

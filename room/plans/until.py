@@ -6,9 +6,10 @@ import re
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 
 from room.plans.budget import WEEKDAYS
+from room.said import said
 from room.values import shown
 
-RULE = (
+RULE = said(
     "write a day (today, friday, 2027-02-15), which counts to its end, a moment "
     "(2027-02-15 18:00), or how long (12h, 3d, 2w)"
 )
@@ -25,9 +26,11 @@ def parse(text: str, now: datetime, zone: tzinfo) -> datetime:
     word = text.strip().lower()
     ends = _parse(word, now.astimezone(zone), zone)
     if ends is None:
-        raise ValueError(f"{shown(text)} says no time: {RULE}")
+        raise ValueError(said("%(text)s says no time: %(rule)s", text=shown(text), rule=RULE))
     if ends <= now:
-        raise ValueError(f"{shown(text)} is over already: give a time that is still to come")
+        raise ValueError(
+            said("%(text)s is over already: give a time that is still to come", text=shown(text))
+        )
     return ends.astimezone(timezone.utc)
 
 

@@ -1,4 +1,4 @@
-# ruff: noqa: F811  (fixtures of another file are imported, and asked for by their names)
+# ruff: noqa: F811, RUF001  (imported fixtures are asked for by their names; Chinese stops)
 """Limits edited in place: a cell of the admin's table, its form, and what comes back."""
 
 from __future__ import annotations
@@ -141,3 +141,21 @@ def test_a_cell_sent_after_the_session_ended_is_kept_and_sent_again(console: Con
     console.post(session, CELL, **form)
     assert console.plans.settings()[subject("class/a"), "gpus"].text == "3"
     assert "is 3 now" in html.unescape(console.post(session, CELL, 409, **form))
+
+
+def test_a_cell_is_refused_in_the_reader_s_language(console: Console) -> None:
+    session = console.sign_in("root")
+    put(console, "class/a", gpus="1")
+    headers = {**HX, "X-CSRF-Token": session.csrf, "Accept-Language": "zh-CN"}
+    for value, words in (
+        ("two", "gpus：&#39;two&#39; 不符合要求：请填写0 到 1000 的整数"),
+        ("2", "class/a 的 gpus 现在是 1，您查看时是 未设置"),
+    ):
+        answer = console.client.post(
+            PREFIX + CELL, data={"value": value, "until": "", "seen": ""}, headers=headers
+        )
+        assert words in answer.text
+    page = console.client.get(f"{PREFIX}admin/limits/class/a", headers=headers).text
+    assert "班级 a（由 root 设置）" in page
+    assert "未设置 → 1" in page
+    assert "(set by" not in page

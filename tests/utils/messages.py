@@ -11,6 +11,11 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("spawner", "console")
 
 
+#: The console says what rules say, part by part: they remember how (``room/said.py``).
+SAYS_RULES = "console"
+SAID = {"said": None}
+
+
 def extracted(package: str) -> dict[str | tuple[str, ...], list[str]]:
     """Return each message, a pair for a plural, with the files that say it."""
     found: dict[str | tuple[str, ...], list[str]] = {}
@@ -22,4 +27,8 @@ def extracted(package: str) -> dict[str | tuple[str, ...], list[str]]:
     )
     for file, _line, message, _comments, _context in messages:
         found.setdefault(message, []).append(f"{package}/{file}")
+    for folder in (package, "room") if package == SAYS_RULES else ():
+        said = extract_from_dir(ROOT / folder, method_map=[("**.py", "python")], keywords=SAID)
+        for file, _line, message, _comments, _context in said:
+            found.setdefault(message, []).append(f"{folder}/{file}")
     return found
