@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
+from room.plans import refusals
 from room.plans.keys import KEYS, Key
 from room.plans.model import Limit, subject
 from room.settings.base import Section
@@ -127,12 +128,9 @@ def problems(
         if not limits:
             yield (*here, "limits"), "nothing is limited here: name a limit, or leave the plan out"
         for name, value in limits.items():
-            kinds = {subject(who).kind for who in plan.who}
-            if not kinds <= set(KEYS[name].subjects):
-                yield (
-                    (*here, "limits", name),
-                    f"{name} is a limit of {' or '.join(KEYS[name].subjects)} only",
-                )
+            for whose in map(subject, plan.who):
+                if whose.kind not in KEYS[name].subjects:
+                    yield (*here, "limits", name), refusals.not_its_limit(KEYS[name], whose)
             if name == "profiles":
                 for gone in unknown_profiles(KEYS[name].parse(value), known):
                     yield (

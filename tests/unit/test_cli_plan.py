@@ -112,6 +112,7 @@ def test_a_name_that_is_nobody_s_yet_is_said(people: People) -> None:
         (["set", "alice", "gpuz=1"], "did you mean gpus?"),
         (["set", "alice", "gpus"], "'gpus' sets nothing"),
         (["set", "alice", "gpu_pot=3"], "gpu_pot is a limit of class"),
+        (["set", "alice", "priority=2"], "put who is to have a share of their own into a class"),
         (["set", "alice", "profiles=cpu,gone"], "There is no profile gone"),
         (["set", "team/a", "gpus=1"], "'team/a' is nobody"),
         (["set", "alice", "gpus=1", "--until", "2020-01-01"], "over already"),

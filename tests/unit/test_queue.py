@@ -326,3 +326,20 @@ def test_who_waits_in_two_classes_is_in_each_of_them():
     events = [ask("eve", group="a"), ask("ann.1", 1, group="a"), ask("ann.2", 2, group="b")]
     _state, granted = play(gpus("G0"), [*events, Released(50, "eve")])
     assert order(granted) == "eve ann.2"
+
+
+@pytest.mark.parametrize(
+    ("used", "asks_for"),
+    [
+        pytest.param({"ml101": 10, "thesis": 10}, "thesis", id="as much: twice the share is hers"),
+        pytest.param({"ml101": 10, "thesis": 19}, "thesis", id="not yet twice as much"),
+        pytest.param({"ml101": 10, "thesis": 21}, "ml101", id="more than twice: with all others"),
+    ],
+)
+def test_a_class_of_one_s_own_is_a_share_of_one_s_own(used: dict[str, int], asks_for: str):
+    events: list[Event] = []
+    for at, (group, seconds) in enumerate(used.items()):
+        begins = 100.0 * at
+        events += [ask(group, begins, group=group), Released(begins + seconds, group)]
+    state, _granted = play(gpus("G0"), events, Policy(None, weights={"thesis": 2.0}))
+    assert state.first_group(["ml101", "thesis"]) == asks_for
