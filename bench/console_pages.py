@@ -44,6 +44,7 @@ PAGES = {
     "admin?q=class07": "the admin's search",
     "class/class07": "a class's board",
     "admin/limits/class/class07": "a class's limits and history",
+    "admin/cell/user/student0500/gpus/shown": "a cell of the table",
     "": "one's own page",
 }
 FIRST_BYTE, QUESTIONS = 0.3, 20.0

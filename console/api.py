@@ -35,7 +35,8 @@ class SetModel(BaseModel):
     limit: Word
     value: Annotated[str, Field(max_length=2000)] = ""
     until: Word = ""
-    #: What stood there when it was looked at; left out: whatever it is.
+    #: What stood there when it was looked at, with its end if it has one (2 until 2026-12-18), and
+    #: empty for nothing; left out: whatever it is.
     seen: str | None = None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from console.desk import Desk, LimitRow
-from room.plans import combine, wording
+from room.plans import combine
 from room.plans.keys import KEYS, Key
 from room.plans.model import Effective, Limit, Subject
 from room.plans.rules import Rules
@@ -13,11 +13,10 @@ from room.plans.rules import Rules
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """``row`` is what holds; ``until`` when what was set ends, as people write it."""
+    """``row`` is what holds, and what is set."""
 
     subject: Subject
     row: LimitRow
-    until: str
     #: What holds where nothing is set, and because of what.
     below: LimitRow
 
@@ -25,15 +24,12 @@ class Cell:
 def find(desk: Desk, subject: Subject, key: Key) -> Cell:
     """Return a cell. Reads the database."""
     rules, here = desk.plans.rules(), desk.plans.settings()
-    setting = here.get((subject, key.name))
-    ends = setting.until if setting else None
     others = Rules(
         tuple(each for each in rules.limits if not _set_here(each, subject, key)), rules.grants
     )
     return Cell(
         subject,
         desk.row(_effective(desk, subject, key, rules), subject, here),
-        wording.ends(ends, desk.plans.zone) if ends else "",
         desk.row(_effective(desk, subject, key, others), subject, {}),
     )
 

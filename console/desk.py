@@ -46,6 +46,10 @@ class LimitRow:
     origin: str
     #: What was set in the running room, and can be changed; None for nothing.
     set: str | None = None
+    #: When that ends, as people write it; empty for never, and for what is over.
+    until: str = ""
+    #: Both as they are compared with what is there when somebody changes them.
+    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +111,17 @@ class Desk:
 
     def row(self, found: Effective, subject: Subject, here: Mapping[Any, Any]) -> LimitRow:
         """Return one limit of a subject. ``here``: what was set in the running room."""
-        setting = here.get((subject, found.key.name))
+        setting, zone = here.get((subject, found.key.name)), self.plans.zone
+        ends = setting.until if setting else None
         return LimitRow(
             found.key.name,
             found.key.help,
             found.key.quantity.rule,
             found.text,
-            wording.origin(found, self.plans.zone),
+            wording.origin(found, zone),
             None if setting is None else setting.text,
+            wording.ends(ends, zone) if ends and ends > self.plans.clock() else "",
+            "" if setting is None else wording.setting(setting, zone),
         )
 
     def meters(self, budgets: Mapping[str, Budget]) -> dict[str, Meter]:

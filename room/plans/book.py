@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, CursorResult, delete, insert, select, update
 
 from room import access, people_rows
-from room.plans import authority, budget, combine, refusals, rows
+from room.plans import authority, budget, combine, refusals, rows, wording
 from room.plans.authority import Actor
 from room.plans.budget import Budget
 from room.plans.keys import KEYS, Key
@@ -149,8 +149,9 @@ class Plans:
     ) -> tuple[int, ...]:
         """Set values, or take them away, all of them or none. Return the history's numbers.
 
-        ``expected``: the texts that somebody saw there, None for nothing. What changes nothing is
-        not written. Raises ``NotAllowedError`` and ``ChangedMeanwhileError``.
+        ``expected``: what somebody saw there, with its end, as ``2 until 2026-12-18``; None for
+        nothing. What changes nothing is not written. Raises ``NotAllowedError`` and
+        ``ChangedMeanwhileError``.
         """
         with self._store.decide() as connection:
             return tuple(
@@ -171,7 +172,8 @@ class Plans:
             raise ValueError(refusals.not_its_limit(key, subject))
         row = connection.execute(select(plan_limits).where(rows.of(subject, key))).one_or_none()
         if expected is not None and (subject, key.name) in expected:
-            _check_seen(subject, key, row.value if row else None, expected[subject, key.name])
+            found = Setting(subject, key, row.value, row.until) if row else None
+            _check_seen(found, subject, key, expected[subject, key.name], self.zone)
         current = self._written(subject, key) if row is None else rows.to_limit(row)
         authority.may_set(actor, subject, key, current, _classes(connection, subject, self.clock()))
         old = None if row is None else rows.state(row.value, row.until, row.behalf)
@@ -385,6 +387,9 @@ def _classes(connection: Connection, subject: Subject, now: datetime) -> Collect
     return {name for person in people for name in access.groups(person, now)}
 
 
-def _check_seen(subject: Subject, key: Key, found: str | None, seen: str | None) -> None:
-    if found != seen:
-        raise ChangedMeanwhileError(refusals.changed_meanwhile(key, subject, found, seen))
+def _check_seen(
+    found: Setting | None, subject: Subject, key: Key, seen: str | None, zone: tzinfo
+) -> None:
+    text = None if found is None else wording.setting(found, zone)
+    if text != seen:
+        raise ChangedMeanwhileError(refusals.changed_meanwhile(key, subject, text, seen))

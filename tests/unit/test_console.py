@@ -439,7 +439,9 @@ def test_the_admin_s_page_of_a_large_room_asks_the_database_little(tmp_path: Pat
     pages = Pages(PREFIX, "Torchroom", "en", timezone.utc)
     with TestClient(make_app(desk, pages), follow_redirects=False) as client:
         headers = {"Authorization": "token t-root"}
-        for path in ("admin", "admin?q=student0500", "class/class07", "admin/limits/class/class07"):
+        cell = "admin/cell/user/student0500/gpus/shown"
+        limits = "admin/limits/class/class07"
+        for path in ("admin", "admin?q=student0500", "class/class07", limits, cell):
             with statements(store) as asked:
                 answer = client.get(PREFIX + path, headers=headers)
             assert answer.status_code == 200

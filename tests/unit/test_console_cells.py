@@ -52,10 +52,12 @@ def test_a_cell_becomes_a_form_with_what_is_set_and_what_would_hold_without_it(
     console.sign_in("root")
     page = console.get(CELL, headers=HX)
     assert fields(page)["value"] == fields(page)["seen"] == "3"
+    assert fields(page)["until"] == ""
     assert "Where nothing is set: 1, because of: the room (set by root)." in page
     page = console.get("admin/cell/user/alice/gpus", headers=HX)
     assert fields(page)["value"] == "5"
     assert fields(page)["until"] == "2026-11-28 15:00"
+    assert fields(page)["seen"] == "5 until 2026-11-28 15:00"
     assert "Where nothing is set: 3, because of: class a (set by root)." in page
     page = console.get("admin/cell/user/bob/gpus", headers=HX)
     assert fields(page)["value"] == ""
@@ -106,6 +108,21 @@ def test_the_second_of_two_admins_is_told_what_the_first_wrote(console: Console)
     save(console, session.csrf, value="2", seen=fields(cell)["seen"])
     assert console.plans.settings()[subject("class/a"), "gpus"].text == "2"
     assert len(console.plans.history()) == 2
+
+
+def test_an_end_that_somebody_else_has_set_meanwhile_is_not_lost(console: Console) -> None:
+    session = console.sign_in("root")
+    save(console, session.csrf, value="1")
+    save(console, session.csrf, value="1", until="2026-12-18", seen="1")
+    cell, _told = save(console, session.csrf, value="2", seen="1")
+    assert "gpus of class/a is 1 until 2026-12-18 now, and was 1 when you looked" in cell
+    page = console.get(CELL, headers=HX)
+    assert (fields(page)["until"], fields(page)["seen"]) == ("2026-12-18", "1 until 2026-12-18")
+    # Its own form keeps the end, and so does the row's own page.
+    save(console, session.csrf, value="2", until="2026-12-18", seen="1 until 2026-12-18")
+    row = console.get("admin/limits/class/a")
+    assert 'name="until" size="10" value="2026-12-18"' in row
+    assert 'name="seen" value="2 until 2026-12-18"' in row
 
 
 @pytest.mark.parametrize("login", ["tina", "alice"])
