@@ -133,7 +133,11 @@ class Hub:
         path = f"/users/{quote(user)}/" + (f"servers/{quote(server)}" if server else "server")
         answer = await self._ask("DELETE", path)
         if answer.status_code not in (202, 204, 404):
-            raise HubError(f"The hub did not stop the server of {user}. Try again in a minute.")
+            raise HubError(
+                said(
+                    "The hub did not stop the server of %(user)s. Try again in a minute.", user=user
+                )
+            )
 
     # -- in somebody's own name --------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import pytest
 from console import own
 from console.own import SCOPES, Home, HomeNews, OwnServer, Token
 from console.words import TOKEN_SCOPES
-from tests.unit.test_console import NOW, Console, console, store  # noqa: F401  (fixtures)
+from tests.unit.test_console import NOW, PREFIX, Console, console, store  # noqa: F401  (fixtures)
 
 GIB = 1024**3
 SERVER = OwnServer(
@@ -138,3 +138,11 @@ def test_programs_are_one_line_each_and_the_console_none() -> None:
     assert isinstance(found[0], Token)
     assert found[0].expires is not None
     assert found[2].expires is None
+
+
+def test_what_the_hub_does_not_do_is_said_in_the_reader_s_language(console: Console) -> None:
+    console.sign_in("alice")
+    console.hub.silent = True
+    page = console.client.get(PREFIX, headers={"Accept-Language": "zh-CN"})
+    assert page.status_code == 503
+    assert "The hub" not in page.text
