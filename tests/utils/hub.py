@@ -61,7 +61,7 @@ c.JupyterHub.services = [{"name": "tests", "api_token": options["token"]}]
 c.JupyterHub.load_roles = [
     {"name": "tests", "services": ["tests"],
      "scopes": ["admin:users", "admin:servers", "list:users", "read:servers",
-                "admin:groups"]}
+                "admin:groups", "tokens"]}
 ]
 c.JupyterHub.spawner_class = options.get("spawner", "torchroom")
 c.Spawner.http_timeout = 60
