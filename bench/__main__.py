@@ -20,6 +20,7 @@ from bench import (
     queue,
     queue_durable,
     report,
+    stock_image,
 )
 from bench.harness import Result
 from cli.errors import Problem
@@ -38,7 +39,7 @@ def _class_start(options: argparse.Namespace, say: Say) -> list[Result]:
     settings = Settings()
     tags = images.ensure(settings, progress=say)
     return class_start.measure(
-        class_start.contenders(tags, settings.engine_socket),
+        class_start.contenders(tags, stock_image.ensure(settings, say), settings.engine_socket),
         singles=options.singles,
         storms=options.storms,
         students=options.students,
@@ -76,8 +77,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     every = ", ".join(BENCHES)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these of {every}")
-    parser.add_argument("--singles", type=int, default=7, help="single starts of each (7)")
-    parser.add_argument("--storms", type=int, default=3, help="starts of a whole class (3)")
+    parser.add_argument("--singles", type=int, default=20, help="single starts of each (20)")
+    parser.add_argument("--storms", type=int, default=5, help="starts of a whole class (5)")
     parser.add_argument("--students", type=int, default=20, help="size of the class (20)")
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=many_starts.SIZES, help="stubs at once (100 300)"

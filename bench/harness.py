@@ -19,6 +19,8 @@ RESULTS = Path(__file__).parent / "results"
 
 #: The contenders of every benchmark, by the keys of a result.
 OURS, PEER, LIMIT = "ours", "peer", "limit"
+#: The peer once more, on our image: only in ``runs``.
+SAME_IMAGE = "peer, our image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,14 @@ def machine(*packages: str) -> dict[str, Any]:
         "load_before": round(os.getloadavg()[0], 2),
         "packages": {package: version(package) for package in packages},
     }
+
+
+def busy_seconds() -> float:
+    """Return the CPU-seconds that all of this machine's processes have taken since its boot."""
+    user, nice, system, _idle, _iowait, irq, softirq, *_ = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    )
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def _processor() -> str:

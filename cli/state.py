@@ -64,6 +64,11 @@ def write_secrets(settings: Settings) -> None:
         write_private(place / "oauth_client_secret", given.read_text("utf-8"))
 
 
+def make_hub(settings: Settings) -> None:
+    """Make the place of the hub's own database, which no other service sees."""
+    make_directory(directory(settings) / "hub")
+
+
 def write_front(settings: Settings) -> None:
     """Write the Caddyfile, and the site's own certificate beside it when there is one."""
     place = directory(settings) / "front"

@@ -58,6 +58,7 @@ def up(upgrade_engine: bool, enable_cdi: bool, simulate_gpus: int) -> None:
     tags = _build(settings)
     with step("Writing secrets and the room's state"):
         state.write_secrets(settings)
+        state.make_hub(settings)
         state.write_front(settings)
         state.write_trust(settings)
         found = _write_gpus(settings, simulate_gpus)

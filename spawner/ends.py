@@ -119,6 +119,8 @@ class Ends(Lowered):
         found = await services.engine.inspect(self.container_name)
         if found is not None and self._is_mine(found):
             if found["State"]["Running"]:
+                # The room ends it: a start that was cut short was not killed from outside.
+                self._stop_asked = self._stop_asked or not self._end_words
                 await services.engine.stop(found["Id"], grace)
                 found = await services.engine.inspect(found["Id"]) or found
             end = exits.from_inspect(self.owner, found)

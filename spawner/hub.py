@@ -101,7 +101,7 @@ def update_state(c: Any, settings: Settings) -> None:
     state = state_directory(settings)
     # A hub of a newer release brings its database up to date, and keeps a copy of the old one.
     c.JupyterHub.upgrade_db = True
-    c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
+    c.JupyterHub.db_url = f"sqlite:///{state / 'hub' / 'jupyterhub.sqlite'}"
     c.JupyterHub.cookie_secret_file = str(state / "secrets" / "cookie_secret")
     c.RoomHub.keeper_token = _secret(settings, "hub_token")
     c.CryptKeeper.keys = [_secret(settings, "crypt_key")]

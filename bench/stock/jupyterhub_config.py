@@ -1,7 +1,9 @@
 """Stock JupyterHub with DockerSpawner, as its documentation sets it up. The benchmarks' peer.
 
-Only what a hub in a container needs, and what makes the two comparable: the same image, limits,
-proxy and network layout, and a home in a named volume. Everything else is left at its default.
+Only what a hub in a container needs, and what makes the two comparable: the same limits, proxy and
+network layout, and a home in a named volume. Everything else is left at its default, but for how
+long a server may take: with the default of 30 s most of a class of twenty gets none on two cores,
+and there would be nothing to compare.
 """
 
 import os
@@ -28,3 +30,5 @@ c.DockerSpawner.remove = True
 c.DockerSpawner.volumes = {os.environ["BENCH_NAME"] + "-home-{username}": "/home/jovyan"}
 c.DockerSpawner.cpu_limit = float(os.environ["BENCH_CPU"])
 c.DockerSpawner.mem_limit = int(os.environ["BENCH_MEMORY"])
+c.DockerSpawner.start_timeout = 300
+c.DockerSpawner.http_timeout = 300

@@ -92,6 +92,25 @@ def test_a_start_that_is_deleted_at_any_stage_is_undone(
     room.wait_nothing_left()
 
 
+def test_a_server_that_is_cut_short_while_it_boots_is_nobodys_fault(room: Room) -> None:
+    hub = room.open(traits={"cmd": NEVER_READY})
+    hub.add("alice")
+    hub.request_start("alice")
+    wait_until(
+        lambda: any(each.status == "running" for each in room.containers()),
+        timeout=20,
+        explain=hub.tail,
+    )
+    hub.request_stop("alice")
+    hub.wait_stopped("alice")
+    room.wait_nothing_left()
+    ended = room.last_end("alice")
+    assert ended is not None
+    # The room killed it; nothing is said of memory or of a kill from outside.
+    assert ended.asked
+    assert "Server of alice ended" not in hub.log.read_text()
+
+
 @pytest.mark.parametrize("request_", STAGES)
 def test_a_start_that_times_out_at_any_stage_is_undone(
     broken: tuple[Room, Hub, FaultyEngine, str], request_: str

@@ -62,13 +62,18 @@ def test_the_rooms_services_are_nobodies_on_the_host(running_room: ComposedRoom)
     assert sockets == ["hub", "agent"]
 
 
-def test_the_console_sees_the_rooms_database_and_no_secret_but_its_own(
+def test_the_console_sees_the_rooms_database_not_the_hubs_and_no_secret_but_its_own(
     running_room: ComposedRoom,
 ) -> None:
     state = running_room.data_root / "state"
     console = running_room.service("console")
     assert console.exec_run(["test", "-r", str(state / "torchroom.sqlite")]).exit_code == 0
-    for hidden in ("secrets/hub_token", "secrets/crypt_key", "front/Caddyfile"):
+    for hidden in (
+        "secrets/hub_token",
+        "secrets/crypt_key",
+        "hub/jupyterhub.sqlite",
+        "front/Caddyfile",
+    ):
         assert (state / hidden).exists()
         for user in ("1100", "0"):
             assert console.exec_run(["cat", str(state / hidden)], user=user).exit_code != 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 
-from bench import boot, class_start, harness, hub_costs, many_starts, report
+from bench import bars, boot, class_start, harness, hub_costs, many_starts, report
 from bench.class_start import Storm
 from bench.hub_costs import Costs
 from bench.seats import Times
@@ -70,7 +71,7 @@ def test_nothing_of_ours_to_divide_by_gives_no_ratio():
 
 
 def test_class_start_counts_failures_and_times_only_who_got_there():
-    ones = {who: [Times(1.0, 2.0)] for who in ("ours", "peer", "limit")}
+    ones = {who: [Storm([Times(1.0, 2.0)], cpu=3.0)] for who in ("ours", "peer", "limit")}
     good = Storm([Times(1.0, 2.0), Times(2.0, 4.0), Times(3.0, 9.0)])
     bad = Storm([Times(5.0, 6.0)], ["too slow", "too slow"])
     none = Storm([], ["too slow"] * 3)
@@ -84,6 +85,40 @@ def test_class_start_counts_failures_and_times_only_who_got_there():
     assert middle.ours == 4.0
     lost = made["3 at once, left without a server in the worst run"]
     assert (lost.ours, lost.peer, lost.runs["peer"], lost.met) == (0.0, 3.0, [2.0, 3.0], True)
+
+
+@pytest.mark.parametrize(
+    ("peer", "floor", "cpu", "one", "many"),
+    [
+        pytest.param(10.0, 9.0, 9.0, 3.0, 4.0, id="stock decides both"),
+        pytest.param(10.0, 2.0, 1.0, 2.8, 1.2, id="the floor and the cores decide"),
+    ],
+)
+def test_class_start_has_to_reach_the_stricter_of_two_targets(peer, floor, cpu, one, many):
+    ones = {
+        "ours": [Storm([Times(1.0, 1.0)], cpu=cpu)],
+        "peer": [Storm([Times(1.0, peer)])],
+        "limit": [Storm([Times(1.0, floor)])],
+    }
+    # Two students on two cores need as long as one takes CPU.
+    made = {r.name: r for r in class_start.rows(ones, ones, 2, MACHINE)}
+
+    assert made["one start, until 1+1"].target == pytest.approx(one)
+    assert made["2 at once, last student until 1+1"].target == pytest.approx(many)
+
+
+def test_bars_have_every_contender_with_its_runs_and_the_target(tmp_path):
+    runs = {"ours": [1.0, 2.0], "peer": [8.0], "peer, our image": [4.0], "limit": []}
+    bars.draw(tmp_path / "a.svg", harness.summarize("a <start>", "s", runs, MACHINE, target=3.0))
+
+    drawn = ElementTree.parse(tmp_path / "a.svg").getroot()
+    said = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert said[0] == "a <start>, s"
+    assert {"Stock, our image", "target 3.00"} <= set(said)
+    assert "Floor" not in said
+    wide = [float(r.get("width")) for r in drawn.iter("{http://www.w3.org/2000/svg}rect")][1:]
+    assert wide == pytest.approx([wide[1] * 1.5 / 8, wide[1], wide[1] / 2], rel=0.01)
+    assert len(list(drawn.iter("{http://www.w3.org/2000/svg}circle"))) == 4
 
 
 class Stack:
@@ -119,15 +154,16 @@ class Chair:
         self.stack.left += 1
 
 
-def test_a_run_measures_everyone_alike_and_closes_everything(monkeypatch):
+def test_a_run_measures_everyone_alike_and_closes_everything(monkeypatch, tmp_path):
     monkeypatch.setattr(class_start, "REST", 0)
+    monkeypatch.setattr(harness, "RESULTS", tmp_path)
     stacks = [Stack("ours"), Stack("peer", failing=1, closes=False), Stack("limit")]
 
     made = class_start.measure(stacks, singles=2, storms=1, students=3, say=lambda words: None)
 
     assert all(stack.closed for stack in stacks)
     assert {stack.left for stack in stacks} == {3 + 2 + 3}
-    assert [len(r.runs["ours"]) for r in made] == [2, 2, 1, 1, 1]
+    assert [len(r.runs["ours"]) for r in made] == [2, 2, 2, 1, 1, 1]
     assert made[-1].runs == {"ours": [0.0], "peer": [1.0], "limit": [0.0]}
     assert made[0].machine["packages"]["jupyterhub"]
 
@@ -139,8 +175,8 @@ def test_results_survive_the_file_and_become_a_table(tmp_path):
     keys = ["name", "unit", "ours", "peer", "limit", "ratio", "target", "met", "runs", "machine"]
     assert [list(found) for found in json.loads(path.read_text())] == [keys] * 2
     assert report.table(report.load(tmp_path / "results")).splitlines()[2:] == [
-        "| a start | 2.25 s (2.00 to 2.50) | 4.00 s | 1.00 s | 1.78 | ≤ 2.00 s | no |",
-        "| a start | 1.00 s | - | 1.00 s | - | - | - |",
+        "| a start | 2.25 s (2.00 to 2.50) | 4.00 s | - | 1.00 s | 1.78 | ≤ 2.00 s | no |",
+        "| a start | 1.00 s | - | - | 1.00 s | - | - | - |",
         "",
         "Measured on 2 cores of Some CPU, 24 GiB, Docker Engine 26.1.5, Python 3.11.7, "
         "jupyterhub 6.1.1; load before the run 0.1.",
