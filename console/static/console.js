@@ -1,11 +1,21 @@
 // What pages need beyond htmx.
 "use strict";
 
-// An answer that says why something was refused is shown, too.
+// An answer that says why something was refused is shown, too: of a whole page the words alone, so
+// that what was typed stays.
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.xhr.status >= 400 && event.detail.xhr.status !== 401) {
-    event.detail.shouldSwap = true;
-    event.detail.isError = false;
+  const { xhr } = event.detail;
+  if (xhr.status < 400 || xhr.status === 401) {
+    return;
+  }
+  const answer = new DOMParser().parseFromString(xhr.responseText, "text/html");
+  const words = answer.querySelector("main [role='alert']");
+  const notes = document.getElementById("notes");
+  event.detail.isError = false;
+  event.detail.shouldSwap = !(words && notes);
+  if (words && notes) {
+    words.className = "failed";
+    notes.replaceChildren(words);
   }
 });
 

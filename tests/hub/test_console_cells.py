@@ -134,3 +134,18 @@ def test_a_cell_that_is_edited_stays_while_another_is_saved(console: Console, pa
     assert cell(page, ALICE).locator("input[name=value]").input_value() == "3"
     # Who is in another class has what they had.
     assert cell(page, "cell-user%2Fcarol-gpus").inner_text() == "no limit"
+
+
+def test_what_fails_as_a_whole_is_said_and_what_was_typed_stays(
+    console: Console, page_of: Any
+) -> None:
+    page = page_of("root", path="admin")
+    field = edit(page, ALICE)
+    field.fill("6")
+    page.evaluate("document.body.setAttribute('hx-headers', '{\"X-CSRF-Token\": \"old\"}')")
+    field.press("Enter")
+    alert = page.locator("#notes [role=alert]")
+    alert.wait_for()
+    assert "This page is too old" in alert.inner_text()
+    assert field.input_value() == "6"
+    assert console.plans.settings() == {}
