@@ -12,6 +12,8 @@ from room.said import said
 #: What the hub calls tokens of its own making, and those of the console's sign-ins: these come
 #: anew with each visit, and are nothing to revoke.
 _HUB, _CONSOLE = "JupyterHub", "JupyterHub service console"
+#: How the hub calls a server's own token, and what only such a token has.
+_SERVER, _ONE_SERVER = "Server at ", "access:servers!server="
 #: What a token may be given → the hub's scopes. Each is of its owner alone.
 SCOPES: Mapping[str, tuple[str, ...]] = {
     "look": ("read:users!user", "read:servers!user"),
@@ -69,7 +71,7 @@ class HomeNews:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One API token, or a program that was let in."""
+    """One API token, or a program that was let in: one of its tokens, which all go at once."""
 
     id: str
     label: str
@@ -77,6 +79,8 @@ class Token:
     used: datetime | None
     expires: datetime | None
     program: bool = False
+    #: A running server has it: without it that server would know nobody, and it ends with it.
+    held: bool = False
 
 
 def server(found: Mapping[str, Any]) -> OwnServer:
@@ -132,6 +136,9 @@ def _token(found: Mapping[str, Any], label: str, *, program: bool = False) -> To
         used=moment(found["last_activity"]),
         expires=None if program else moment(found["expires_at"]),
         program=program,
+        held=not program
+        and label.startswith(_SERVER)
+        and any(scope.startswith(_ONE_SERVER) for scope in found["scopes"]),
     )
 
 

@@ -57,6 +57,9 @@ def test_one_sees_what_runs_what_fills_the_home_and_makes_a_token(
     assert "97 MiB" in main
     assert "work/<b>data.bin" in main
     assert violations(page) == []
+    # The server's own token is there, and nothing to revoke by accident.
+    held = page.locator("#tokens tr", has_text="Server at /user/alice/")
+    assert (held.count(), held.get_by_role("button").count()) == (1, 0)
     form = page.locator("#tokens form[action$='tokens']")
     form.locator("input[name=note]").fill(f"script {locale}")
     form.locator("button").click()

@@ -116,7 +116,7 @@ def test_programs_are_one_line_each_and_the_console_none() -> None:
             "id": f"a{number}",
             "note": f"note {number}",
             "oauth_client": client,
-            "scopes": [],
+            "scopes": [f"access:servers!server=alice/{number}"] if number in (2, 4, 6) else [],
             "last_activity": used,
             "expires_at": "2026-12-01T00:00:00Z",
         }
@@ -128,13 +128,19 @@ def test_programs_are_one_line_each_and_the_console_none() -> None:
             token(3, "Server at /user/alice/", "2026-11-25T10:00:00Z"),
             token(4, "Server at /user/alice/", "2026-11-26T10:00:00Z"),
             token(5, "JupyterHub service console", "2026-11-26T10:00:00Z"),
+            {**token(6, "JupyterHub", "2026-11-24T10:00:00Z"), "note": "Server at /user/alice/"},
+            {**token(7, "JupyterHub", "2026-11-23T10:00:00Z"), "note": "Server at home"},
         ]
     )
     assert [(each.id, each.label, each.program) for each in found] == [
         ("a2", "note 2", False),
+        ("a6", "Server at /user/alice/", False),
+        ("a7", "Server at home", False),
         ("a1", "note 1", False),
         ("a4", "Server at /user/alice/", True),
     ]
+    # Only what is called so, and is a server's, is held by one.
+    assert [each.id for each in found if each.held] == ["a6"]
     assert isinstance(found[0], Token)
     assert found[0].expires is not None
     assert found[2].expires is None
