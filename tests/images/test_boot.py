@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.images.conftest import Home
-from tests.utils.user_server import UserServer
+from tests.utils.user_server import HUB, UserServer, docker
+from tests.utils.wait import wait_until
 
 pytestmark = pytest.mark.images
 
@@ -138,3 +139,29 @@ async def test_what_jupyterlab_keeps_for_the_user_is_in_the_home(pytorch: str, h
         ]
         assert "jupyter_cookie_secret" in server.sh("ls /run/jupyter")
         assert server.sh("find . -name '*cookie*' -o -name '*.sock' -o -name 'kernel-*'") == ""
+
+
+async def test_a_hub_that_comes_back_within_a_minute_finds_the_server_alive(
+    pytorch: str, home: Home
+) -> None:
+    late = f"import time; time.sleep(8)\n{HUB}"
+    with UserServer(pytorch, home.mount, f"--env=HUB={late}") as server:
+        wait_until(lambda: "Failed to connect to my Hub" in server.logs(), timeout=60)
+        await check(server)
+        # It was asked at last, and nothing else has failed meanwhile.
+        assert "(attempt 5/5)" not in docker("logs", server.name)
+
+
+def test_a_server_whose_hub_is_never_there_ends_by_itself_and_says_why(
+    pytorch: str, home: Home
+) -> None:
+    with UserServer(pytorch, home.mount, "--env=HUB=pass") as server:
+        # It answers meanwhile, so that a slow hub delays nobody's start.
+        wait_until(server.listens, timeout=60, explain=server.logs)
+        state = "--format={{.State.Status}} {{.State.ExitCode}}"
+        wait_until(
+            lambda: docker("inspect", state, server.name).strip() == "exited 1",
+            timeout=120,
+            explain=server.logs,
+        )
+        assert "Is it running? (attempt 5/5)" in docker("logs", server.name)

@@ -25,7 +25,7 @@ HELPER_TOKEN = "a-token-of-an-assistant"
 
 #: Answers the version check, the token lookup and a login as JupyterHub 6 does, inside the
 #: container; and of a lease what ``/tmp/lease.json`` holds, as our room's hub does.
-_HUB = f"""
+HUB = f"""
 import datetime, http.server, json, pathlib, time
 USER = {{"kind": "user", "name": "alice", "admin": False, "groups": [], "roles": [],
         "scopes": ["access:servers!server=alice/"], "server": None, "servers": {{}}}}
@@ -110,7 +110,7 @@ class UserServer:
             "JUPYTERHUB_SERVICE_URL": f"http://0.0.0.0:8888{PREFIX}/",
             "JUPYTERHUB_OAUTH_ACCESS_SCOPES": json.dumps(["access:servers!server=alice/"]),
             "JUPYTERHUB_USER": "alice",
-            "HUB": _HUB,
+            "HUB": HUB,
         }
         flags = [f"--env={name}={value}" for name, value in environment.items()]
         # The stand-in runs as the server's sibling; `exec` leaves tini and the server as they are.
@@ -196,6 +196,14 @@ class UserServer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
+
+    def listens(self) -> bool:
+        """Say whether the server answers anybody at all: this page asks for no user."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{PREFIX}/api", timeout=5):
+                return True
+        except OSError:
+            return False
 
     def wait(self, timeout: float = 60) -> UserServer:
         """Wait until the server answers its user."""
