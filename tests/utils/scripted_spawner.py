@@ -175,11 +175,11 @@ class ScriptedSpawner(Spawner):
         told = self.script().get("home")
         if told == "silent":
             raise AgentSilentError("no answer")
-        return homeuse.loads(json.dumps(told)) if told else None
+        return _home(told) if told else None
 
     async def home_warning(self) -> Reject | None:
         told = self.script().get("home")
-        return warning(homeuse.loads(json.dumps(told))) if told else None
+        return warning(_home(told)) if told else None
 
     async def extend_lease(self) -> Reject | None:
         refused = self.script().get("no_extension")
@@ -218,6 +218,10 @@ class ScriptedSpawner(Spawner):
         if self._lab:
             self._lab.stop()
             self._lab = None
+
+
+def _home(told: dict[str, Any]) -> HomeUse:
+    return homeuse.loads(json.dumps({"measured_at": None, "largest": [], **told}))
 
 
 class Lab(web.RequestHandler):
