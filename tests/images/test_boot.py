@@ -164,4 +164,4 @@ def test_a_server_whose_hub_is_never_there_ends_by_itself_and_says_why(
             timeout=120,
             explain=server.logs,
         )
-        assert "Is it running? (attempt 5/5)" in docker("logs", server.name)
+        assert "(attempt 5/5). Is it running?" in docker("logs", server.name)
