@@ -99,7 +99,7 @@ class StubHub(AbstractContextManager["StubHub"]):
 
     def _open(self) -> None:
         secret = self._state / "secrets"
-        for path in (secret, self._state / "agent", self._directory / "homes"):
+        for path in (secret, self._state / "agent", self._state / "hub", self._directory / "homes"):
             path.mkdir(parents=True)
         for name in ("proxy_token", "agent_token", "hub_token", "crypt_key", "cookie_secret"):
             (secret / name).write_text(secrets.token_hex(32))
