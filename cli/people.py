@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from room.roles import Role
     from room.tokens import Token
 
-#: A cell that begins with one of these is a formula to a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SPANS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -65,7 +63,7 @@ def opened() -> Iterator[People]:
 
     store = context.store()
     try:
-        yield People(store, actor=actor())
+        yield People(store, actor=actor(), origin="command")
     except errors.NoSuchPersonError as error:
         raise Problem(str(error), f"Let them in: room user add {error.login}") from error
     except errors.RevokedError as error:
@@ -138,8 +136,3 @@ def private(out: Path, what: str) -> int:
         return os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
         raise Problem(f"The file {out} exists; {what}.", "Name another file.") from error
-
-
-def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell

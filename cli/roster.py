@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from cli.errors import Problem
-from cli.people import RoleName, address_of, harmless, moment, opened, private
+from cli.people import RoleName, address_of, moment, opened, private
 
 if TYPE_CHECKING:
     from room.changes import Change
@@ -143,6 +143,8 @@ def _links_file(out: Path | None) -> Iterator[Callable[[Sequence[tuple[Entry, To
 
 
 def _write_links(handle: int, made: Sequence[tuple[Entry, Token]]) -> None:
+    from room.sheet import harmless
+
     # With a byte order mark spreadsheets read names in any script as what they are.
     with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)

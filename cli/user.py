@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import roster, slips
-from cli.people import RoleName, Span, address_of, classes_of, harmless, moment, opened
+from cli.people import RoleName, Span, address_of, classes_of, moment, opened
 
 if TYPE_CHECKING:
     from room.person import Person
@@ -150,6 +150,8 @@ def _described(person: Person) -> str:
 
 
 def _print_csv(found: Sequence[Person]) -> None:
+    from room.sheet import harmless
+
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["login", "name", "class", "admin", "links", "last_login", "revoked"])

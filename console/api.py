@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
+from console import register_api
 from console.changes import Wanted
 from console.desk import LimitRow
 from console.guard import Visit, require, require_act
@@ -188,6 +189,7 @@ def router(prefix: str) -> APIRouter:
             for entry in found
         ]
 
+    register_api.add(made)
     return made
 
 

@@ -21,6 +21,10 @@ SESSION, STATE = "room-console", "room-console-state"
 FIELD, HEADER = "_csrf", "x-csrf-token"
 
 
+#: Bytes of the longest form that is read: a roster of some thousand people.
+MOST_SENT = 1024**2
+
+
 class NotSignedInError(Exception):
     """Nobody is signed in. ``kept``: the key of the form that was sent all the same."""
 
@@ -90,7 +94,7 @@ class Guard:
     async def _keep(self, request: Request) -> str:
         """Keep a page's form for after the sign-in; a program's request is sent again by itself."""
         by_program = HEADER in request.headers and "hx-request" not in request.headers
-        if request.method != "POST" or by_program:
+        if request.method != "POST" or by_program or len(await request.body()) > MOST_KEPT:
             return ""
         sent = [(name, value) for name, value in await fields(request) if name != FIELD]
         return self.kept.put(Kept(request.url.path, tuple(sent))) if sent else ""
@@ -126,12 +130,12 @@ def client(request: Request) -> str:
 
 
 async def fields(request: Request) -> Sequence[tuple[str, str]]:
-    """Return a form's fields. Longer ones than any page sends are none."""
+    """Return a form's fields. Longer ones than any page sends, in bytes, are none."""
     kind = request.headers.get("content-type", "").partition(";")[0]
     if kind != "application/x-www-form-urlencoded":
         return ()
     body = await request.body()
-    if len(body) > MOST_KEPT:
+    if len(body) > MOST_SENT:
         return ()
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=2000)
 

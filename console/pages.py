@@ -9,19 +9,19 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from console import cell_pages, guard, own_pages
+from console import cell_pages, guard, own_pages, people_pages
 from console.changes import Wanted
+from console.desk import PAGE
 from console.guard import SESSION, STATE, Visit, require, require_act
 from console.parts import Parts, parts_of
 from room.languages import COOKIE, LANGUAGES
 from room.plans import wording
 from room.plans.model import Subject
 from room.said import reason, said
+from room.sheet import harmless
 
 #: The limits that the admin's table shows; the others are on each one's own page.
 COLUMNS = ("gpu_hours", "gpus", "memory", "cpu", "servers", "session")
-#: What a spreadsheet would take for a formula begins with one of these.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def router(prefix: str) -> APIRouter:
@@ -32,6 +32,7 @@ def router(prefix: str) -> APIRouter:
     _class(made)
     _admin(made)
     cell_pages.add(made)
+    people_pages.add(made)
     return made
 
 
@@ -127,7 +128,7 @@ def _class(made: APIRouter) -> None:
             profiles = [server.profile for server in row.servers]
             cells = [row.login, row.name, row.role, " ".join(running), " ".join(profiles)]
             cells += [row.gpu_hours, "" if row.meter is None else f"{row.meter.used:.2f}"]
-            writer.writerow([_harmless(cell) for cell in (*cells, row.last_end)])
+            writer.writerow([harmless(cell) for cell in (*cells, row.last_end)])
         file = f'attachment; filename="{name}.csv"'
         return Response(
             "﻿" + text.getvalue(), media_type="text/csv", headers={"Content-Disposition": file}
@@ -158,10 +159,6 @@ def _class(made: APIRouter) -> None:
         return RedirectResponse(f"{parts.pages.prefix}class/{name}?said=granted", 303)
 
 
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
-
-
 def _admin(made: APIRouter) -> None:
     async def admin(request: Request) -> tuple[Parts, Visit]:
         parts = parts_of(request)
@@ -186,7 +183,7 @@ def _admin(made: APIRouter) -> None:
             columns=COLUMNS,
             classes=classes,
             people=people,
-            count=count,
+            pages=-(-count // PAGE),
             query=q,
             page=page,
             **{"said": "", "failed": "", **more},

@@ -105,7 +105,7 @@ class Classes:
                 connection.execute(delete(archived_classes).where(mine))
             if archive == (is_archived is None):
                 action = "class-archive" if archive else "class-restore"
-                note(connection, people.actor, action, name, "", now)
+                note(connection, people.actor, action, name, "", now, people.origin)
                 people_rows.raise_revision(connection)
             after = _members(people_rows.read(connection, now), name)
         changed = {

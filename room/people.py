@@ -45,15 +45,21 @@ def utc_now() -> datetime:
 class People:
     """The people of one room, in its store.
 
-    ``clock`` returns an aware UTC time. ``actor`` is who the audit names for what is changed here.
+    ``clock`` returns an aware UTC time. ``actor`` is who the audit names for what is changed here,
+    ``origin`` from where.
     """
 
     def __init__(
-        self, store: Store, clock: Callable[[], datetime] = utc_now, actor: str = ROOM
+        self,
+        store: Store,
+        clock: Callable[[], datetime] = utc_now,
+        actor: str = ROOM,
+        origin: str = "",
     ) -> None:
         self.store = store
         self.clock = clock
         self.actor = actor
+        self.origin = origin
 
     def add(
         self,
@@ -303,7 +309,7 @@ class People:
             people_rows.raise_revision(connection)
 
     def _note(self, connection: Connection, action: str, subject: str, detail: str = "") -> None:
-        note(connection, self.actor, action, subject, detail, self.clock())
+        note(connection, self.actor, action, subject, detail, self.clock(), self.origin)
 
     def _known(self, connection: Connection, login: str) -> Person | None:
         found = people_rows.read(connection, self.clock(), login)

@@ -1,4 +1,4 @@
-"""A CSV file → rows of cells, or what is wrong with it and in which line. Pure.
+"""A CSV file → rows of cells, or what is wrong with it and in which line; and cells to write. Pure.
 
 What spreadsheets make of a CSV is read too: a byte order mark, semicolons or tabs, a ``sep=``
 line, UTF-16, quotes.
@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 MAX_BYTES = 5 * 1024**2
+#: A cell that begins with one of these is a formula to a spreadsheet.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class SheetError(ValueError):
     def __init__(self, problems: Sequence[LineProblem]) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = tuple(problems)
+
+
+def harmless(cell: str) -> str:
+    """Return a cell to write that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def rows(data: bytes, encoding: str = "") -> list[tuple[int, list[str]]]:

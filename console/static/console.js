@@ -46,3 +46,28 @@ document.addEventListener("plan-changed", async (event) => {
     }
   }
 });
+
+// A file fills the field beside it: spreadsheets write UTF-8, UTF-16, or what the system of the
+// language always had.
+for (const row of document.querySelectorAll("[data-file-for]")) {
+  row.hidden = false;
+  row.querySelector("input").addEventListener("change", async (event) => {
+    const [file] = event.target.files;
+    if (file) {
+      document.getElementById(row.dataset.fileFor).value = decoded(await file.arrayBuffer());
+    }
+  });
+}
+
+function decoded(bytes) {
+  const [first, second] = new Uint8Array(bytes);
+  if (first === 0xff && second === 0xfe) {
+    return new TextDecoder("utf-16le").decode(bytes);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    const chinese = document.documentElement.lang.startsWith("zh");
+    return new TextDecoder(chinese ? "gb18030" : "windows-1252").decode(bytes);
+  }
+}

@@ -32,9 +32,8 @@ PREFIX = "/services/console/"
 NOW = datetime(2026, 11, 26, 15, tzinfo=timezone.utc)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    made = Store(f"sqlite:///{tmp_path_factory.mktemp('console') / 'room.sqlite'}")
+def store_with_people(directory: Path) -> Store:
+    made = Store(f"sqlite:///{directory / 'room.sqlite'}")
     upgrade(made)
     people = People(made)
     people.add("root", admin=True)
@@ -43,6 +42,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     people.add("asta", ["a"], role="assistant")
     people.add("alice", ["a"], name="Alice <b>&amp;</b>")
     people.add("bob", ["b"])
+    return made
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    made = store_with_people(tmp_path_factory.mktemp("console"))
     yield made
     made.close()
 
