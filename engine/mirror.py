@@ -25,6 +25,8 @@ class _Seen:
     labels: Mapping[str, str]
     running: bool
     at: float = 0.0
+    #: When its start was told of, in seconds since the epoch; 0: it was not.
+    started: float = 0.0
     #: Somebody ended it through the engine, or the engine says that its memory ran out.
     explained: bool = False
 
@@ -55,6 +57,11 @@ class Mirror:
         seen = self._seen.get(container)
         return {} if seen is None else seen.labels
 
+    def started(self, container: str) -> float | None:
+        """Return when a container's start was told of, in seconds since the epoch."""
+        seen = self._seen.get(container)
+        return (seen.started or None) if seen is not None else None
+
     def explained(self, container: str) -> bool:
         """Say whether an event has told why the container ended."""
         seen = self._seen.get(container)
@@ -78,7 +85,7 @@ class Mirror:
 
     def _take(self, seen: _Seen, event: Event) -> None:
         if event.action == "start":
-            seen.running, seen.explained = True, False
+            seen.running, seen.started, seen.explained = True, event.at, False
         elif event.action == "die":
             seen.running = False
         elif event.action in ("kill", "oom"):

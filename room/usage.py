@@ -119,7 +119,10 @@ def gpu_spans(
 
 
 def note(connection: Connection, ran: Ran) -> None:
-    """Write down a container that runs or has ended; repeating it changes nothing."""
+    """Write down a container that runs or has ended; repeating it changes nothing.
+
+    What is known of one that has ended is the engine's own, and replaces what was known before.
+    """
     mine = sessions.c.container == ran.container
     row = connection.execute(select(sessions.c.to_at).where(mine)).one_or_none()
     if row is None:
@@ -137,7 +140,11 @@ def note(connection: Connection, ran: Ran) -> None:
             )
         )
     elif ran.end is not None and row.to_at is None:
-        connection.execute(update(sessions).where(mine).values(to_at=ran.end))
+        connection.execute(
+            update(sessions)
+            .where(mine)
+            .values(cores=ran.cores, memory=ran.memory, from_at=ran.begin, to_at=ran.end)
+        )
 
 
 def running(connection: Connection) -> dict[str, datetime]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,8 @@ from jupyterhub.utils import maybe_future
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.client import EngineRefusedError, EngineUnavailableError
-from room.models import LABEL_ROOM, LABEL_SERVER, LABEL_USER
+from room import usage
+from room.models import LABEL_PROFILE, LABEL_ROOM, LABEL_SERVER, LABEL_USER
 from spawner import exits, sessions, stages
 from spawner.lowered import Lowered
 from spawner.notices import Notice
@@ -162,9 +164,32 @@ class Ends(Lowered):
 
     async def _note_use(self, found: dict[str, Any]) -> None:
         """Write in the ledger what the container has reserved, and until when."""
-        group = min((group.name for group in self.user.groups), default="")
         store = self.services.store
-        await store.run(exits.note_use, store, exits.ran(self.owner, group, found))
+        await store.run(exits.note_use, store, exits.ran(self.owner, self._group, found))
+
+    async def note_start(self, began: datetime) -> None:
+        """Write in the ledger that the server runs; its end brings the engine's own figures."""
+        labels = self.services.watch.labels(self.object_id)
+        ran = usage.Ran(
+            container=self.object_id,
+            owner=self.owner,
+            group=self._group,
+            profile=labels.get(LABEL_PROFILE, ""),
+            cores=self.cpu_limit or 0.0,
+            memory=self.mem_limit or 0,
+            begin=began,
+            end=None,
+        )
+        try:
+            await self.services.store.run(exits.note_use, self.services.store, ran)
+        except SQLAlchemyError as error:
+            # Its end is written whole.
+            self.log.warning("Could not write %s in the ledger: %s", self.owner, error)
+
+    @property
+    def _group(self) -> str:
+        """The class that a server counts for."""
+        return min((group.name for group in self.user.groups), default="")
 
     def _is_mine(self, found: dict[str, Any]) -> bool:
         labels = found["Config"].get("Labels") or {}

@@ -256,17 +256,21 @@ class Leasing(Spending):
     # -- the end of a server -----------------------------------------------------------------
 
     async def running_session(self) -> Session | None:
-        """Return since when the server runs, and how long it may; the engine is asked once.
+        """Return since when the server runs, and how long it may.
 
-        Not even that of a server which the ledger knows: a hub that comes back has hundreds.
+        The engine is asked when neither the ledger knows, as it does of the hundreds that run when
+        a hub comes back, nor the event of the start was heard.
         """
         if self._session is None:
-            since = self.services.running_since.get(self.object_id)
-            if since is None or not await self.services.watch.runs(self.object_id, self.owner):
+            watch, container = self.services.watch, self.object_id
+            known = self.services.running_since.get(container)
+            since = known or watch.started(container)
+            if since is None or not await watch.runs(container, self.owner):
                 await self.look()
             else:
-                labels = self.services.watch.labels(self.object_id)
-                self._session = sessions.from_labels(since, labels)
+                if known is None:
+                    await self.note_start(since)
+                self._session = sessions.from_labels(since, watch.labels(container))
         return self._session
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from engine import events
@@ -67,6 +68,11 @@ class Watch:
     def labels(self, container: str) -> Mapping[str, str]:
         """Return the labels of a container, as far as the engine has told of it."""
         return self._mirror.labels(container)
+
+    def started(self, container: str) -> datetime | None:
+        """Return when a container started, if the engine has told of it."""
+        at = self._mirror.started(container)
+        return None if at is None else datetime.fromtimestamp(at, timezone.utc)
 
     def explained(self, container: str) -> bool:
         """Say whether the engine has told why a container ended."""

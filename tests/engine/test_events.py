@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from room import usage
 from tests.engine.conftest import Room
+from tests.engine.test_sessions import ask_lease
 from tests.utils.faulty_engine import FaultyEngine
 from tests.utils.hub import Hub
 from tests.utils.wait import wait_until
@@ -40,10 +42,14 @@ def test_a_start_is_three_calls_and_a_server_that_runs_is_none(
         "GET /containers/<id>/json",
     ]
     seen = len(engine.requests)
+    container = room.container("alice")
+    # Since when it runs was told by the event of its start, and so the ledger knows it, too.
+    assert ask_lease(room, hub, "alice").status_code == 200
+    with room.store.read() as connection:
+        assert set(usage.running(connection)) == {container.id}
     hub.start_server("bob")
     hub.stop_server("bob")
     # The hub polled every second meanwhile.
-    container = room.container("alice")
     assert asked_of(engine, container.id, seen) == asked_of(engine, container.name, seen) == []
     hub.stop_server("alice")
     room.wait_nothing_left()

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.engine
 POLITE = ["sh", "-c", "trap 'exit 0' TERM; python3 -m http.server 8888 & wait"]
 #: Seconds between two looks of the hub, and what a busy machine adds to stopping a container.
 LOOK, SLACK = 5.0, 5.0
+#: The hub knows of a start by its event, which comes a moment after the time that the engine keeps.
+A_MOMENT = timedelta(seconds=1)
 
 
 def started_at(room: Room, user: str) -> datetime:
@@ -47,7 +49,9 @@ def test_a_server_on_the_cpu_ends_in_time_though_its_hub_was_killed_meanwhile(ro
     container, began = room.container("alice").id, started_at(room, "alice")
     ends = began + timedelta(seconds=seconds)
     said = ask_lease(room, hub, "alice").json()
-    assert (datetime.fromisoformat(said["ends"]), said["units"]) == (ends, [])
+    told = datetime.fromisoformat(said["ends"])
+    assert ends <= told < ends + A_MOMENT
+    assert said["units"] == []
     assert said["extend"] is False
     refused = ask_lease(room, hub, "alice", "POST", "/extend")
     words = (
@@ -58,7 +62,7 @@ def test_a_server_on_the_cpu_ends_in_time_though_its_hub_was_killed_meanwhile(ro
     hub.kill()
     hub.start()
     assert room.container("alice").id == container
-    assert datetime.fromisoformat(ask_lease(room, hub, "alice").json()["ends"]) == ends
+    assert datetime.fromisoformat(ask_lease(room, hub, "alice").json()["ends"]) == told
     end = wait_until(lambda: room.last_end("alice"), timeout=60, explain=hub.tail)
     assert end.why == (
         f"It had run for {seconds} s, as long as it may. "
@@ -89,7 +93,8 @@ def test_a_lease_is_kept_longer_up_to_the_session_and_no_further(room: Room) -> 
     assert answers[-1].status_code == 409
     assert answers[-1].json()["message"].startswith("This server can run for 20 min at most.")
     said = ask_lease(room, hub, "alice").json()
-    assert last - timedelta(seconds=60) < datetime.fromisoformat(said["ends"]) <= last
+    end = datetime.fromisoformat(said["ends"])
+    assert last - timedelta(seconds=60) < end < last + A_MOMENT
     assert said["why"] == answers[-1].json()["message"]
     hub.stop_server("alice")
     room.wait_nothing_left()

@@ -191,26 +191,35 @@ def test_of_each_user_who_holds_gpus_one_server_looks_at_the_budget() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ledger", "runs", "looks"),
+    ("ledger", "told", "runs", "looks", "notes"),
     [
-        pytest.param({"c1": NOON}, True, 0, id="the ledger knows since when"),
-        pytest.param({}, True, 1, id="not in the ledger yet"),
-        pytest.param({"c1": NOON}, False, 1, id="nobody can tell that it runs"),
-        pytest.param({"c0": NOON}, True, 1, id="only an earlier container is"),
+        pytest.param({"c1": NOON}, None, True, 0, 0, id="the ledger knows since when"),
+        pytest.param({}, None, True, 1, 0, id="not in the ledger yet, and nobody heard the start"),
+        pytest.param({}, NOON, True, 0, 1, id="not in the ledger yet, and the start was heard"),
+        pytest.param({"c1": NOON}, None, False, 1, 0, id="nobody can tell that it runs"),
+        pytest.param({"c0": NOON}, None, True, 1, 0, id="only an earlier container is"),
     ],
 )
-def test_the_engine_is_asked_only_for_sessions_that_the_ledger_does_not_know(
-    ledger: dict[str, datetime], runs: bool, looks: int
+def test_the_engine_is_asked_only_for_sessions_that_nobody_else_knows(
+    ledger: dict[str, datetime], told: datetime | None, runs: bool, looks: int, notes: int
 ) -> None:
     class Watch:
         async def runs(self, container: str, _owner: Owner) -> bool:
             return runs and container == "c1"
+
+        def started(self, _container: str) -> datetime | None:
+            return told
 
         def labels(self, _container: str) -> dict[str, str]:
             return {LABEL_SESSION: "3600"}
 
     class Spawner(SimpleNamespace):
         looks = 0
+        notes = 0
+
+        async def note_start(self, began: datetime) -> None:
+            assert began == told
+            self.notes += 1
 
         async def look(self) -> None:
             self.looks += 1
@@ -223,4 +232,4 @@ def test_the_engine_is_asked_only_for_sessions_that_the_ledger_does_not_know(
         return [await Leasing.running_session(spawner) for _ in range(2)]
 
     assert asyncio.run(twice()) == [session(1), session(1)]
-    assert spawner.looks == looks
+    assert (spawner.looks, spawner.notes) == (looks, notes)
