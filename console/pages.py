@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from console import cell_pages, guard, own_pages
+from console import cell_pages, fleet_pages, guard, own_pages
 from console.changes import Wanted
 from console.guard import SESSION, STATE, Visit, require, require_act
 from console.parts import Parts, parts_of
@@ -32,6 +32,7 @@ def router(prefix: str) -> APIRouter:
     _class(made)
     _admin(made)
     cell_pages.add(made)
+    fleet_pages.add(made)
     return made
 
 
