@@ -6,6 +6,7 @@ header ``X-CSRF-Token``.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -164,6 +165,13 @@ def router(prefix: str) -> APIRouter:
             }
             for row in await parts.desk.board(name)
         ]
+
+    @made.get("/gpus")
+    async def gpus(request: Request) -> dict[str, Any]:
+        """Return every GPU unit, who holds it, and who waits for one."""
+        parts, visit = await visit_of(request)
+        require(visit.viewer.admin)
+        return asdict(await parts.desk.hub.fleet(visit.token))
 
     @made.get("/history")
     async def history(

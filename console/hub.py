@@ -12,6 +12,7 @@ import httpx
 from jupyterhub.services.auth import HubOAuth
 
 from console import own
+from console.fleet import Fleet, fleet
 from console.own import HomeNews, NewToken, OwnServer, Token
 from room.said import said
 
@@ -58,6 +59,8 @@ class Hub:
             cache_max_age=BELIEVED,
             access_scopes={ACCESS},
         )
+        #: What is the room's own and no part of JupyterHub's API has a path beside it.
+        self._room_api = f"{api_url.removesuffix('/api')}/room/admin"
         self._http = httpx.AsyncClient(
             base_url=api_url, headers={"Authorization": f"token {token}"}, timeout=TIMEOUT
         )
@@ -170,6 +173,17 @@ class Hub:
         """Revoke an API token; one that is gone is revoked."""
         path = f"/users/{quote(login)}/tokens/{quote(number, safe='')}"
         await self._ask_as(token, "DELETE", path)
+
+    async def fleet(self, token: str) -> Fleet:
+        """Return the GPUs and who waits for them, in an admin's name."""
+        answer = await self._ask_as(token, "GET", f"{self._room_api}/gpus")
+        return fleet(answer.json())
+
+    async def change_fleet(self, token: str, action: str, body: Mapping[str, str]) -> None:
+        """Drain a unit and its kind, in an admin's name. Raises ``ValueError`` with the reason."""
+        answer = await self._ask_as(token, "POST", f"{self._room_api}/{action}", body=body)
+        if answer.status_code >= 400:
+            raise ValueError(str(answer.json().get("message", "")))
 
     async def _ask_as(
         self, token: str, method: str, path: str, *, language: str = "en", body: Any = None

@@ -7,8 +7,9 @@ from typing import Any
 NAME, URL = "console", "http://console:8020"
 #: What it may ask of the hub by itself. Who may ask it for what is its own to know.
 SCOPES = ["list:users", "read:users:name", "read:servers", "delete:servers"]
-#: What it may do in the name of who is signed in to it, with what is theirs alone.
-IN_THEIR_NAME = ["read:users!user", "tokens!user"]
+#: What it may do in the name of who is signed in to it, as far as they may it themselves: with
+#: what is theirs alone, and an admin with the GPUs.
+IN_THEIR_NAME = ["read:users!user", "tokens!user", "admin:servers"]
 
 
 def configure(c: Any, url: str, token: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from console.fleet import Fleet
 from console.hub import HubError, Server
 from console.own import HomeNews, NewToken, OwnServer, Token
 
@@ -19,6 +20,10 @@ class FakeHub:
     home: HomeNews = field(default_factory=HomeNews)
     own: list[OwnServer] = field(default_factory=list)
     own_tokens: list[Token] = field(default_factory=list)
+
+    fleet_answer: Fleet = field(default_factory=Fleet)
+    asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    refusal: str = ""
 
     async def close(self) -> None: ...
 
@@ -56,3 +61,11 @@ class FakeHub:
 
     async def revoke(self, token: str, login: str, number: str) -> None:
         self.own_tokens = [each for each in self.own_tokens if each.id != number]
+
+    async def fleet(self, token: str) -> Fleet:
+        return self.fleet_answer
+
+    async def change_fleet(self, token: str, action: str, body: dict[str, str]) -> None:
+        if self.refusal:
+            raise ValueError(self.refusal)
+        self.asked.append((token, action, body))
