@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from room.usage import Span
 
 GIB = 1024.0**3
-COLUMNS = ("GPU-hours", "CPU-hours", "Memory (GiB-hours)")
+COLUMNS = ("GPU-hours", "CPU-hours reserved", "GiB-hours reserved")
 
 
 @click.command()

@@ -1,11 +1,7 @@
-"""The ledger's sum is the leases' seconds, however often the process ends in between.
-
-``ROOM_TEST_CRASHES`` says how often: a thousand are for whoever changes the ledger.
-"""
+"""The ledger's sum is the leases' seconds, however often the process ends in between."""
 
 from __future__ import annotations
 
-import os
 import random
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -19,7 +15,7 @@ from room.usage import gpu_spans, total
 from tests.unit.broker_machine import CrashError, Faults
 
 BEGAN = 1_800_000_000.0
-CRASHES = int(os.environ.get("ROOM_TEST_CRASHES", "100"))
+CRASHES = 1000
 
 
 def test_each_second_of_each_lease_counts_once_over_many_crashes(tmp_path: Path) -> None:
