@@ -16,7 +16,7 @@ from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 from tornado.httputil import url_concat
 
-from spawner import handlers, i18n, stages
+from spawner import giveback, handlers, i18n, stages
 from spawner.availability import Availability, rough
 from spawner.homepage import HomeUsageHandler
 from spawner.words import bases, translate
@@ -45,6 +45,7 @@ def routes() -> list[tuple[Any, ...]]:
         (r"/room/language/([A-Za-z_]+)", i18n.LanguageHandler),
         (r"/home-usage", HomeUsageHandler),
         *handlers.routes(),
+        *giveback.routes(),
     ]
 
 
