@@ -18,6 +18,7 @@ LABEL_GPUS = "torchroom.gpus"  # UUIDs, comma-separated
 LABEL_PROFILE = "torchroom.profile"
 LABEL_SESSION = "torchroom.session"  # seconds that the server may run; 0: no end
 LABEL_IDLE = "torchroom.idle"  # seconds that it may run with nothing to do; 0: no end
+LABEL_GPU_IDLE = "torchroom.gpu-idle"  # seconds until an unused GPU is offered back; 0: never
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,8 @@ class SpawnPlan:
     session: float = 0.0
     #: Seconds that it may run with nothing to do; 0: as long as it likes.
     idle: float = 0.0
+    #: Seconds that its GPUs may do nothing before they are offered back; 0: they never are.
+    gpu_idle: float = 0.0
     #: volume or host path → (path in the container, "rw" | "ro")
     mounts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     #: path in the container → options: what is written there is kept in memory, and lost

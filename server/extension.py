@@ -46,6 +46,8 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
             (base, LeaseHandler, {"lease": known}),
             (url_path_join(base, "extend"), ExtendHandler, {"lease": known}),
             (url_path_join(base, "stay"), StayHandler, {"lease": known}),
+            (url_path_join(base, "keep"), KeepHandler, {"lease": known}),
+            (url_path_join(base, "cpu"), GiveBackHandler, {"lease": known}),
         ],
     )
 
@@ -104,3 +106,15 @@ class StayHandler(_Handler):
     @web.authenticated
     async def post(self) -> None:
         self.say(*await self.lease.stay(self.language))
+
+
+class KeepHandler(_Handler):
+    @web.authenticated
+    async def post(self) -> None:
+        self.say(*await self.lease.keep(self.language))
+
+
+class GiveBackHandler(_Handler):
+    @web.authenticated
+    async def post(self) -> None:
+        self.say(*await self.lease.give_back(self.language))

@@ -125,12 +125,31 @@ class Lease:
         """Say that somebody is there: 200 with the new answer, or 503."""
         return await self._post("stay", language)
 
-    async def _post(self, what: str, language: str) -> tuple[int, dict[str, Any]]:
+    async def keep(self, language: str = "") -> tuple[int, dict[str, Any]]:
+        """Say that a GPU which does nothing is kept: 200 with the new answer, or 503."""
+        return await self._post("keep", language)
+
+    async def give_back(self, language: str = "") -> tuple[int, dict[str, Any]]:
+        """Give such a GPU back: 200 with ``page``, where the restart is seen; 409, or 503."""
+        return await self._post("cpu", language, self._restarting)
+
+    def _restarting(self, body: bytes, language: str) -> dict[str, Any]:
+        return {"page": str(json.loads(body)["page"])}
+
+    def _kept(self, body: bytes, language: str) -> dict[str, Any]:
+        self._keep(shaped(body), language)
+        return self._told()
+
+    async def _post(
+        self,
+        what: str,
+        language: str,
+        read: Callable[[bytes, str], dict[str, Any]] | None = None,
+    ) -> tuple[int, dict[str, Any]]:
         try:
             status, body = await self._send("POST", f"{self._url}/{what}", language)
             if status == 200:
-                self._keep(shaped(body), language)
-                return 200, self._told()
+                return 200, (read or self._kept)(body, language)
             if status == 409:
                 # What was known is not so any more: whoever asks next gets the reason too.
                 self._good_until, self._asked = 0.0, -KEEP_NONE

@@ -14,6 +14,7 @@ from traitlets import Unicode, default
 
 from room.people import People
 from spawner import closing, keeper
+from spawner.gpuwatch import GPUWatch
 from spawner.idlewatch import IdleWatch
 from spawner.reconcile import served
 from spawner.seatwatch import SeatWatch
@@ -115,7 +116,8 @@ class RoomHub(JupyterHub):
         if services.use is not None:
             watch = SeatWatch(services, services.use, self._spawner().seat_times())
             idle = IdleWatch(services, services.use, self.hub.api_url, self.keeper_token)
-            self._keeping += [asyncio.ensure_future(each.run()) for each in (watch, idle)]
+            unused = GPUWatch(services, services.use)
+            self._keeping += [asyncio.ensure_future(each.run()) for each in (watch, idle, unused)]
 
     async def update_last_activity(self) -> None:
         """Look at the proxy's routes as JupyterHub does, and not at when they were used last.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from room.models import (
+    LABEL_GPU_IDLE,
     LABEL_GPUS,
     LABEL_IDLE,
     LABEL_KIND,
@@ -21,8 +22,8 @@ from room.models import (
 
 #: Docker's unit of CPU time, in microseconds.
 CPU_PERIOD = 100_000
-#: Seconds between two reports of a server that is ended when it is idle: what somebody does in it
-#: is known long before its warning is over.
+#: Seconds between two reports of a server that is ended when it is idle, or asked for its GPU: what
+#: somebody does in it is known long before its warning is over.
 REPORT_EVERY = 60
 #: Above the hub's and the proxy's 0: when memory runs out the kernel ends a student's process.
 OOM_SCORE_ADJ = 500
@@ -40,6 +41,7 @@ def labels(room: str, plan: SpawnPlan) -> dict[str, str]:
         LABEL_PROFILE: plan.profile,
         LABEL_SESSION: str(plan.session),
         LABEL_IDLE: str(plan.idle),
+        LABEL_GPU_IDLE: str(plan.gpu_idle),
     }
 
 
@@ -51,7 +53,7 @@ def environment(plan: SpawnPlan) -> dict[str, str]:
     back. With the ``nvidia`` driver the engine itself sets the variable.
     """
     result = dict(plan.environment)
-    if plan.idle:
+    if plan.idle or (plan.gpus and plan.gpu_idle):
         result["JUPYTERHUB_ACTIVITY_INTERVAL"] = str(REPORT_EVERY)
     result["ROOM_GPU_UUIDS"] = ",".join(unit.uuid for unit in plan.gpus)
     if plan.gpus and plan.gpu_driver == "nvidia":

@@ -15,8 +15,8 @@ from engine.client import EngineRefusedError, EngineUnavailableError
 from room import usage
 from room.models import LABEL_PROFILE, LABEL_ROOM, LABEL_SERVER, LABEL_USER
 from spawner import exits, sessions, stages
-from spawner.lowered import Lowered
 from spawner.notices import Notice
+from spawner.returning import Returning
 
 #: Lines of a dead server's log that go to the hub's log, for the admin.
 LAST_LINES = 20
@@ -26,7 +26,7 @@ SIGKILLED, OOM_PATIENCE = 137, 1.0
 TIDY_PATIENCE = 60.0
 
 
-class Ends(Lowered):
+class Ends(Returning):
     """Notices that a server ended, says why, and removes what is left of it."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -100,7 +100,7 @@ class Ends(Lowered):
 
     async def stop(self, now: bool = False) -> None:
         """Stop the server, record how it ended, remove it; once it is gone, free its GPUs."""
-        self._stop_asked = not self.culled
+        self._stop_asked = not self.culled and self._lease_end != "returned"
         tidying = self.services.tidying(self.owner) or self._tidy(0 if now else self.stop_grace)
         await asyncio.wait([tidying], timeout=TIDY_PATIENCE)
         self.clear_state()

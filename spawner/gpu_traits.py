@@ -108,6 +108,20 @@ class GPUTraits(QueueTraits):
         """,
     )
 
+    gpu_idle = Float(
+        0.0,
+        min=0,
+        config=True,
+        help="""Seconds a server's GPUs may do nothing before they are offered back to the room.
+
+        0: they never are. Who works in the server is asked in its JupyterLab, and nothing happens
+        unless they say so; their plan may say another time. It holds as it was when the server
+        started.
+
+        .. versionadded:: 0.1
+        """,
+    )
+
     inventory_memory = Unicode(
         "",
         config=True,

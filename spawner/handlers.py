@@ -104,7 +104,9 @@ class CPUHandler(RoomAPIHandler):
             self.say({})
 
 
-class _OwnLease(RoomAPIHandler):
+class OwnLease(RoomAPIHandler):
+    """What a server asks about itself, with its own token."""
+
     def own_spawner(self) -> Any:
         """Return the spawner of the server whose token this is.
 
@@ -124,7 +126,7 @@ class _OwnLease(RoomAPIHandler):
         self.say({**status, "why": self.words(status["why"]), "notices": notices})
 
 
-class LeaseHandler(_OwnLease):
+class LeaseHandler(OwnLease):
     """``GET room/lease`` with a server's own token: how long that server has its GPUs.
 
     With ``here=1``: somebody has used its page since the last time.
@@ -132,12 +134,14 @@ class LeaseHandler(_OwnLease):
 
     async def get(self) -> None:
         spawner = self.own_spawner()
+        # A server asks while a page of it is open and seen.
+        spawner.look_at_page()
         if self.get_query_argument("here", "") == "1":
             spawner.touch()
         await self.say_lease(spawner)
 
 
-class ExtendHandler(_OwnLease):
+class ExtendHandler(OwnLease):
     """``POST room/lease/extend`` with a server's own token: keep the GPUs longer."""
 
     async def post(self) -> None:
@@ -149,7 +153,7 @@ class ExtendHandler(_OwnLease):
             await self.say_lease(spawner)
 
 
-class StayHandler(_OwnLease):
+class StayHandler(OwnLease):
     """``POST room/lease/stay`` with a server's own token: its user says that somebody is there."""
 
     async def post(self) -> None:

@@ -12,7 +12,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 from jupyterhub_idle_culler import cull_idle
@@ -76,14 +76,8 @@ class IdleWatch:
 
     async def _limits(self) -> dict[Owner, float]:
         """Return the seconds after which each running server that has such a limit is idle."""
-        services, moving = self._services, self._services.moving()
-        running = {
-            owner: spawner
-            for owner, spawner in services.spawners.items()
-            if spawner.ready and owner not in moving
-        }
-        sessions = {owner: await spawner.running_session() for owner, spawner in running.items()}
-        return {owner: each.idle for owner, each in sessions.items() if each and each.idle}
+        sessions = await self._services.sessions()
+        return {owner: each.idle for owner, each in sessions.items() if each.idle}
 
     async def _judge(self, limits: Mapping[Owner, float]) -> None:
         services = self._services
@@ -102,17 +96,10 @@ class IdleWatch:
         blind = bool(units and use.problem)
         return Sample(
             self._clock(),
-            self._touched(owner),
+            self._services.touched_at(owner),
             None if blind else use.cpu.get(owner),
             rule.utilisation(use, owner, units),
         )
-
-    def _touched(self, owner: Owner) -> float | None:
-        """Return when somebody did something last: as its page says, and as its server does."""
-        spawner = self._services.spawners.get(owner)
-        told = getattr(spawner and spawner.orm_spawner, "last_activity", None)
-        times = [self._services.touched.get(owner), told and _epoch(told)]
-        return max((when for when in times if when), default=None)
 
     def _tell(self, limits: Mapping[Owner, float]) -> None:
         """Let pages show the warnings that hold; one that is shown keeps its words."""
@@ -157,13 +144,8 @@ class IdleWatch:
             return False
         now = self._clock()
         heard = now - inactive.total_seconds() if inactive is not None else 0.0
-        idle = rule.touch(idle, max(heard, self._touched(owner) or 0.0))
+        idle = rule.touch(idle, max(heard, self._services.touched_at(owner) or 0.0))
         if not rule.over(idle, now, session.idle):
             return False
         spawner.end_idle(session.idle)
         return True
-
-
-def _epoch(when: datetime) -> float:
-    """Return seconds since 1970; JupyterHub's own times are UTC and do not say so."""
-    return (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp()

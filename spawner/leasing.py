@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from jupyterhub.apihandlers import APIHandler
 
@@ -50,6 +50,8 @@ class Leasing(Spending):
         self._memory_notice: tuple[float, Notice] | None = None
         #: Why the room itself ends the server, in words.
         self._end_words = ""
+        #: How the lease ends, for the ledger.
+        self._lease_end: Literal["ended", "returned"] = "ended"
 
     @property
     def owner(self) -> Owner:
@@ -158,7 +160,7 @@ class Leasing(Spending):
         if keep_place and lease.ready_at is None:
             await services.store.run(services.broker.requeue, lease.id)
         else:
-            await services.store.run(services.broker.release, lease.id)
+            await services.store.run(services.broker.release, lease.id, self._lease_end)
 
     # -- while it waits ----------------------------------------------------------------------
 
@@ -256,10 +258,9 @@ class Leasing(Spending):
     # -- the end of a server -----------------------------------------------------------------
 
     async def running_session(self) -> Session | None:
-        """Return since when the server runs, and how long it may.
+        """Return since when the server runs, and how long it may, as ledger or event say.
 
-        The engine is asked when neither the ledger knows, as it does of the hundreds that run when
-        a hub comes back, nor the event of the start was heard.
+        The engine is asked when neither does.
         """
         if self._session is None:
             watch, container = self.services.watch, self.object_id
@@ -304,10 +305,7 @@ class Leasing(Spending):
         """Return what the room has to tell who works in this server."""
         services = self.services
         homes = services.homes.notices(self.owner.user) if services.homes else ()
-        told = (*services.notices.get(self.owner, ()), *homes)
-        idle = services.idle_notices.get(self.owner)
-        if idle is not None:
-            told = (*told, idle)
+        told = (*services.told(self.owner), *homes)
         if self._memory_notice is None or time.time() - self._memory_notice[0] > TOLD_FOR:
             return told
         return (*told, self._memory_notice[1])

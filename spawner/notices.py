@@ -13,5 +13,6 @@ class Notice:
     id: str
     text: str
     level: Literal["info", "warning"] = "warning"
-    #: stay: the page has a button with which its reader says that somebody is there.
-    action: Literal["", "stay"] = ""
+    #: stay: the page has a button with which its reader says that somebody is there. cpu: one that
+    #: gives the GPU back, and one that keeps it.
+    action: Literal["", "stay", "cpu"] = ""

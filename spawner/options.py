@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -224,6 +224,42 @@ def _merge(target: dict[str, Any], source: Mapping[str, Any]) -> None:
             target[key] = {k: v for k, v in inner.items() if v is not None}
         else:
             target[key] = copy.deepcopy(value)
+
+
+def without_gpus(
+    chosen: SpawnOptions, profiles: Sequence[Profile], has_gpus: Callable[[SpawnOptions], bool]
+) -> list[dict[str, str]]:
+    """Return what can be started instead of what was chosen, without GPUs; the nearest first.
+
+    That is the same profile with another choice, then others: those with the same image before
+    others, and of these the default one. What was chosen is kept where there is such a choice.
+    """
+    own, others = [], []
+    for profile in profiles:
+        slug = slug_of(profile)
+        kept = {
+            name: value
+            for name, value in chosen.choices.items()
+            if isinstance(parse({"profile": slug, name: value}, profiles), SpawnOptions)
+        }
+        if slug != chosen.profile:
+            others += [(profile, {"profile": slug, **kept}), (profile, {"profile": slug})]
+            continue
+        for name, option in (profile.get("profile_options") or {}).items():
+            for choice in option.get("choices") or {}:
+                rest = {key: value for key, value in kept.items() if key != name + UNLISTED_SUFFIX}
+                own.append({"profile": slug, **rest, name: choice})
+
+    def parsed(raw: Mapping[str, str]) -> SpawnOptions:
+        choices = {name: value for name, value in raw.items() if name != "profile"}
+        return SpawnOptions(profile=raw["profile"], choices=choices)
+
+    def far(candidate: tuple[Profile, dict[str, str]]) -> tuple[bool, bool]:
+        image = overrides(parsed(candidate[1]), profiles).get("image")
+        return image != overrides(chosen, profiles).get("image"), not candidate[0].get("default")
+
+    nearest = [*own, *(raw for _, raw in sorted(others, key=far))]
+    return [raw for raw in nearest if not has_gpus(parsed(raw))]
 
 
 def from_form(form: Mapping[str, Sequence[str]], profiles: Sequence[Profile]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tornado.httputil import url_concat
 
 from room.values import readable_size
-from spawner import handlers, i18n, ownroom, stages
+from spawner import giveback, handlers, i18n, ownroom, stages
 from spawner.availability import Availability, rough
 from spawner.homepage import HomeUsageHandler
 from spawner.words import bases, translate
@@ -47,6 +47,7 @@ def routes() -> list[tuple[Any, ...]]:
         (r"/home-usage", HomeUsageHandler),
         *handlers.routes(),
         *ownroom.routes(),
+        *giveback.routes(),
     ]
 
 

@@ -22,13 +22,14 @@ TRAITS = {
     "pids": "pids_limit",
     "session": "session",
     "idle": "idle",
+    "gpu_idle": "gpu_idle",
 }
 #: Limits of a home, which are traits of the same names. Like a session's, their 0 is no limit.
 HOMES = ("home_soft", "home_hard")
 #: Limits whose traits are whole numbers.
 WHOLE = ("memory", "shm", "pids")
 #: Limits whose traits say 0 for none.
-ENDS = ("session", "idle", *HOMES)
+ENDS = ("session", "idle", "gpu_idle", *HOMES)
 
 
 class Planned(Choices):

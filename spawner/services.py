@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -29,6 +29,7 @@ from spawner.homes import AgentClient
 from spawner.inventory_feed import InventoryFeed
 from spawner.notices import Notice
 from spawner.pulls import Pulls
+from spawner.sessions import Session
 from spawner.use_feed import NO_AGENT, UseFeed
 from spawner.waiting import WaitingRoom
 from spawner.watch import Watch
@@ -62,6 +63,14 @@ class Services:
     outlooks: dict[str, tuple[Account, Outlook]] = field(default_factory=dict)
     #: The warnings of those in whose servers nobody works.
     idle_notices: dict[Owner, Notice] = field(default_factory=dict)
+    #: What is said to those whose GPU does nothing: they can give it back.
+    gpu_offers: dict[Owner, Notice] = field(default_factory=dict)
+    #: Those who have said since the last look that they keep it.
+    gpu_kept: set[Owner] = field(default_factory=set)
+    #: When an open page of a server asked for its lease last, in seconds since 1970.
+    looked_at: dict[Owner, float] = field(default_factory=dict)
+    #: Servers that are stopped to be started again at once.
+    restarting: set[Owner] = field(default_factory=set)
     #: When somebody did something in a server's page last, in seconds since 1970.
     touched: dict[Owner, float] = field(default_factory=dict)
     #: Servers between the first act of a start and its end: reconcile leaves them alone.
@@ -154,6 +163,34 @@ class Services:
         self.touched[owner] = time.time()
         self.idle_notices.pop(owner, None)
 
+    def keep_gpu(self, owner: Owner) -> None:
+        """Note that a GPU which does nothing is kept: the offer goes at once."""
+        self.gpu_kept.add(owner)
+        self.gpu_offers.pop(owner, None)
+
+    def told(self, owner: Owner) -> tuple[Notice, ...]:
+        """Return what those that look for something have found to tell who works in a server."""
+        found = (self.idle_notices.get(owner), self.gpu_offers.get(owner))
+        return (*self.notices.get(owner, ()), *(notice for notice in found if notice is not None))
+
+    def touched_at(self, owner: Owner) -> float | None:
+        """Return when somebody did something last: as its page says, and as its server does."""
+        spawner = self.spawners.get(owner)
+        told = getattr(spawner and spawner.orm_spawner, "last_activity", None)
+        times = [self.touched.get(owner), told and _epoch(told)]
+        return max((when for when in times if when), default=None)
+
+    async def sessions(self) -> dict[Owner, Session]:
+        """Return the sessions of servers that run, and that nobody is starting or tidying."""
+        moving = self.moving()
+        running = {
+            owner: spawner
+            for owner, spawner in self.spawners.items()
+            if spawner.ready and owner not in moving
+        }
+        found = {owner: await spawner.running_session() for owner, spawner in running.items()}
+        return {owner: session for owner, session in found.items() if session is not None}
+
     async def survey(self, inventory: Inventory) -> None:
         """Take a new inventory; what is quarantined by it is for the admin's log."""
         for gpu in await self.store.run(self.broker.survey, inventory):
@@ -172,3 +209,8 @@ class Services:
         """Return when nothing is being tidied any more."""
         while self._tidying:
             await asyncio.wait(list(self._tidying.values()))
+
+
+def _epoch(when: datetime) -> float:
+    """Return seconds since 1970; JupyterHub's own times are UTC and do not say so."""
+    return (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from room.models import LABEL_IDLE, LABEL_SESSION, Lease, Reject
+from room.models import LABEL_GPU_IDLE, LABEL_IDLE, LABEL_SESSION, Lease, Reject
 from spawner import stages
 from spawner.exits import docker_time
 
@@ -24,12 +24,14 @@ LEAST = 60.0
 class Session:
     """Since when a server runs, and for how many seconds it may; 0: as long as it likes.
 
-    ``idle``: for how many it may run with nothing to do.
+    ``idle``: for how many it may run with nothing to do; ``gpu_idle``: for how many its GPUs may
+    do nothing before they are offered back.
     """
 
     started_at: datetime
     longest: float = 0.0
     idle: float = 0.0
+    gpu_idle: float = 0.0
 
     @property
     def ends_at(self) -> datetime | None:
@@ -54,8 +56,8 @@ def from_inspect(container: Mapping[str, Any]) -> Session:
 def from_labels(started_at: datetime, labels: Mapping[str, str]) -> Session:
     """Return the session of a container with these labels that runs since then."""
     # Containers of a release before have no such labels, and no end.
-    longest, idle = (float(labels.get(label) or 0) for label in (LABEL_SESSION, LABEL_IDLE))
-    return Session(started_at, longest, idle)
+    said = (LABEL_SESSION, LABEL_IDLE, LABEL_GPU_IDLE)
+    return Session(started_at, *(float(labels.get(label) or 0) for label in said))
 
 
 def end_of(lease: Lease | None, session: Session | None, budget: End | None = None) -> End | None:

@@ -67,7 +67,7 @@ class RoomSpawner(Ends, DockerSpawner):
         owner, services = self.owner, self.services
         self._progress.begin()
         self._began, self._stop_asked, self._recorded, self._end_words = True, False, "", ""
-        self.culled = False
+        self.culled, self._lease_end = False, "ended"
         self._lease = self._ticket = self._session = self.admitted = None
         services.starting.add(owner)
         try:
@@ -298,6 +298,7 @@ class RoomSpawner(Ends, DockerSpawner):
             profile=self._options.profile or "",
             session=self.session,
             idle=self.idle,
+            gpu_idle=self.gpu_idle,
             mounts=self._mount_plan,
             tmpfs=self.rescue_tmpfs(),
         )

@@ -203,6 +203,33 @@ def idle_over(limit: float) -> Reject:
     )
 
 
+def gpu_unused(seconds: float, profile: str) -> str:
+    """Return what is said when a GPU has done nothing for so long; ``profile``: one without."""
+    return (
+        f"The GPU of this server has done nothing for {duration(seconds)}. Others may need it: you "
+        f"can give it back and go on with the profile {profile}, without a GPU. The server "
+        "restarts then: what runs ends and notebooks' variables are lost, while your files stay "
+        "and your open notebooks come back."
+    )
+
+
+def gpu_in_use() -> Reject:
+    """The offer that a page still shows was taken back."""
+    return Reject(
+        "gpu-in-use",
+        "The GPU of this server is in use again, or was given back already. Nothing was changed.",
+    )
+
+
+def gpu_returned() -> Reject:
+    """Its user gave its GPU back; this is read only where it did not start again."""
+    return Reject(
+        "gpu-returned",
+        "You gave its GPU back, and it did not start again without one. "
+        "Your files are in your home; start again to go on.",
+    )
+
+
 def access_over() -> Reject:
     return Reject(
         "access-over", "Your time in this room, or your class, is over. Your files are kept."

@@ -124,6 +124,18 @@ SENTENCES = (
     N_("Nobody has worked in this server, and nothing has run in it, for %(time)s."),
     N_("It stops in %(time)s unless you say that you are there."),
     N_("Nobody had worked in it, and nothing had run in it, for %(time)s."),
+    N_("The GPU of this server has done nothing for %(time)s."),
+    N_(
+        "Others may need it: you can give it back and go on with the profile %(name)s, without a "
+        "GPU."
+    ),
+    N_(
+        "The server restarts then: what runs ends and notebooks' variables are lost, while your "
+        "files stay and your open notebooks come back."
+    ),
+    N_("The GPU of this server is in use again, or was given back already."),
+    N_("Nothing was changed."),
+    N_("You gave its GPU back, and it did not start again without one."),
     N_("An admin needed its GPU."),
     N_("An admin lowered what you may have, and it had more."),
     N_("Your time in this room, or your class, is over."),

@@ -129,6 +129,7 @@ plans:
       gpu_kinds: [T4, seat]
       session: 12h
       idle: 1h
+      gpu_idle: 20m
       home_soft: 18G
       home_hard: 20G
       gpu_hours: 10/week

@@ -205,11 +205,12 @@ class Broker:
             mine = (leases.c.id == lease_id) & leases.c.ready_at.is_(None)
             connection.execute(update(leases).where(mine).values(ready_at=moment(self._now())))
 
-    def release(self, lease_id: str, why: Literal["ended", "lost"] = "ended") -> bool:
+    def release(self, lease_id: str, why: Literal["ended", "lost", "returned"] = "ended") -> bool:
         """End a lease whose container is confirmed gone. True when there was one.
 
         It counts as used until now, also when its server ended earlier: nobody else could have
-        had the units until now. ``lost``: nobody knew of the end.
+        had the units until now. ``lost``: nobody knew of the end. ``returned``: its user
+        gave it back.
         """
         with self._decision() as work:
             if lease_id not in work.state.leases:

@@ -12,7 +12,7 @@ from room.models import GPUUnit, Reject
 from room.plans.model import EffectivePlan
 
 #: Limits of one server that a profile may say itself; the plan bounds them.
-OF_A_SERVER = ("cpu", "memory", "shm", "pids", "session", "idle")
+OF_A_SERVER = ("cpu", "memory", "shm", "pids", "session", "idle", "gpu_idle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Admit:
     pids: float
     session: float
     idle: float
+    gpu_idle: float
     gpus: GPURequest | None = None
     cap: int | None = None
 

@@ -81,6 +81,11 @@ _ALL = (
     ),
     Key("session", Seconds(300, 366 * DAY), "How long one server may run."),
     Key("idle", Seconds(300, 366 * DAY), "How long a server may run with nothing to do."),
+    Key(
+        "gpu_idle",
+        Seconds(300, 366 * DAY),
+        "How long a GPU may do nothing before who works in its server is offered to give it back.",
+    ),
     Key("home_soft", Bytes(MIB, 1024 * TIB), "Size of the home above which it is warned of."),
     Key("home_hard", Bytes(MIB, 1024 * TIB), "Size of the home at which writing fails."),
     Key("gpu_hours", Hours(), "GPU-hours in a window."),

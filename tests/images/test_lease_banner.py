@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
@@ -23,6 +23,16 @@ SEAT = [{"uuid": "GPU-1/2", "model": "NVIDIA L4", "seat": True}]
 #: An answer about a seat is kept for 5 seconds, and a page looks at its clock every second.
 WITHIN_SECONDS = 9
 QUEUE = "2 people wait for a GPU: more time is given when nobody waits."
+NOTEBOOK = {
+    "type": "notebook",
+    "content": {
+        "cells": [{"cell_type": "code", "id": "a", "source": "", "metadata": {}, "outputs": [],
+                   "execution_count": None}],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    },
+}  # fmt: skip
 FULL = (
     "Your program uses 9.2 GB of GPU memory and your seat's share is 6.0 GB. Use less within two"
     " minutes, or this server is stopped: others compute on the same GPU."
@@ -334,6 +344,68 @@ def test_who_is_there_says_so_and_the_warning_goes(lab: Lab) -> None:
     # A click is a sign as well: the hub hears of it with the next question, and of no other.
     wait_until(lambda: lab.server.asked()[-1].endswith(" here"), timeout=20)
     wait_until(lambda: not lab.server.asked()[-1].endswith(" here"), timeout=20)
+
+
+OFFER = (
+    "The GPU of this server has done nothing for 20 min. Others may need it: you can give it back"
+    " and go on with the profile CPU, without a GPU. The server restarts then: what runs ends and"
+    " notebooks' variables are lost, while your files stay and your open notebooks come back."
+)
+GIVE_BACK = "Give the GPU back and go on with the CPU"
+
+
+def offer(lab: Lab, name: str, **more: Any) -> None:
+    notice = {"id": f"gpu-{name}", "level": "info", "text": OFFER, "action": "cpu"}
+    lab.lend(None, **{"extend": True, "keep": 2, "notices": [notice], **more})
+    lab.open()
+    lab.expect(lab.bar, OFFER)
+    lab.expect(lab.toasts, OFFER[:60])
+
+
+def test_who_keeps_an_unused_gpu_says_so_by_keyboard_and_the_offer_goes(lab: Lab) -> None:
+    offer(lab, "keep")
+    lab.picture("gpu-offer")
+    assert lab.bar.get_by_role("status").first.inner_text() == OFFER, "it is read out"
+    lab.bar.get_by_role("button", name=GIVE_BACK).focus()
+    lab.page.keyboard.press("Tab")
+    lab.page.keyboard.press("Enter")
+    lab.bar.wait_for(state="hidden")
+    wait_until(lambda: lab.toasts.count() == 0, timeout=20)
+    assert "POST en/keep" in [asked.removesuffix(" here") for asked in lab.server.asked()]
+    assert "POST en/cpu" not in lab.server.asked()
+
+
+def test_who_gives_it_back_is_taken_to_the_restart_with_the_notebook_saved(lab: Lab) -> None:
+    lab.server.api("contents/kept.ipynb", "PUT", NOTEBOOK)
+    offer(lab, "back")
+    lab.page.locator(".jp-DirListing-item", has_text="kept.ipynb").dblclick()
+    cell = lab.page.locator(".jp-Notebook .cm-content").first
+    cell.click()
+    lab.page.keyboard.type("x = 42")
+    lab.page.locator(".jp-mod-dirty").first.wait_for()
+    lab.page.route("**/hub/room/restart/**", lambda route: route.fulfill(body="The restart"))
+    lab.bar.get_by_role("button", name=GIVE_BACK).click()
+    lab.page.wait_for_url("**/hub/room/restart/alice?next=*")
+    back = parse_qs(urlsplit(lab.page.url).query)["next"]
+    assert back == [f"{PREFIX}/lab/tree/kept.ipynb"]
+    saved = lab.server.api("contents/kept.ipynb")["content"]["cells"]
+    assert "".join(saved[0]["source"]) == "x = 42"
+
+
+def test_who_cannot_give_it_back_any_more_reads_why_and_stays(lab: Lab) -> None:
+    used = "The GPU of this server is in use again, or was given back already. Nothing was changed."
+    offer(lab, "late", extend=False, why=used)
+    lab.bar.get_by_role("button", name=GIVE_BACK).click()
+    lab.expect(lab.toasts, used)
+    assert "/lab" in lab.page.url
+
+
+@pytest.mark.parametrize("lab", ["zh-CN"], indirect=True)
+def test_a_chinese_browser_is_offered_it_in_chinese(lab: Lab) -> None:
+    offer(lab, "chinese")
+    assert lab.bar.get_by_role("button", name="归还 GPU").is_visible()
+    assert lab.bar.get_by_role("button", name="继续保留").is_visible()
+    lab.picture("gpu-offer-chinese")
 
 
 def test_what_an_open_page_does_by_itself_is_no_work(lab: Lab) -> None:

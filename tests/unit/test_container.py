@@ -101,6 +101,7 @@ def test_labels_say_whose_it_is_and_what_it_holds() -> None:
     assert found["torchroom.lease"] == "l1"
     assert found["torchroom.session"] == "0.0"
     assert found["torchroom.idle"] == "0.0"
+    assert found["torchroom.gpu-idle"] == "0.0"
     assert found["torchroom.gpus"] == ",".join(unit.uuid for unit in UNITS)
 
 

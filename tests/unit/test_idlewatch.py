@@ -59,6 +59,8 @@ class Room:
             touched={},
             idle_notices={},
             log=logging.getLogger("test"),
+            sessions=lambda: Services.sessions(self.services),
+            touched_at=lambda owner: Services.touched_at(self.services, owner),
         )
         self.watch = IdleWatch(self.services, self, "http://hub", "t", lambda: self.seconds)  # type: ignore[arg-type]
 

@@ -206,3 +206,66 @@ def test_a_card_shows_the_last_choice() -> None:
     assert [(slug, chosen) for slug, _, chosen in size.choices] == [("one", True), ("two", False)]
     assert image.unlisted_value == "school/a:1"
     assert image.unlisted_label == "Another"
+
+
+def gpu(slug: str, image: str = "", **options: Any) -> dict[str, Any]:
+    return plain(slug, image, gpus=1) | {"profile_options": options}
+
+
+def plain(slug: str, image: str = "", **sets: Any) -> dict[str, Any]:
+    override = {**sets, **({"image": image} if image else {})}
+    return {"display_name": slug.title(), "slug": slug, "spawner_override": override}
+
+
+def choices(**sets: dict[str, Any]) -> dict[str, Any]:
+    return {"choices": {slug: {"spawner_override": each} for slug, each in sets.items()}}
+
+
+IMAGES = choices(std={"image": "a:1"}, new={"image": "b:2"})
+
+
+@pytest.mark.parametrize(
+    ("profiles", "chosen", "found"),
+    [
+        pytest.param([gpu("gpu"), plain("cpu")], {}, [{"profile": "cpu"}] * 2, id="a-cpu-profile"),
+        pytest.param([gpu("gpu"), gpu("big")], {}, [], id="only-gpus"),
+        pytest.param(
+            [plain("cpu"), gpu("gpu", n=choices(one={"gpus": 1}, none={"gpus": 0}), img=IMAGES)],
+            {"n": "one", "img": "new"},
+            [{"profile": "gpu", "n": "none", "img": "new"}],
+            id="the-same-profile-with-another-choice",
+        ),
+        pytest.param(
+            [gpu("gpu", img=IMAGES), {**plain("cpu"), "profile_options": {"img": IMAGES}}],
+            {"img": "new"},
+            [{"profile": "cpu", "img": "new"}, {"profile": "cpu"}],
+            id="what-was-chosen-is-kept",
+        ),
+        pytest.param(
+            [gpu("gpu", n=choices(x={})), {**gpu("big", n=choices(x={"gpus": 1}, y={"gpus": 0}))}],
+            {"n": "x"},
+            [],
+            id="what-is-kept-may-need-gpus-too",
+        ),
+        pytest.param(
+            [gpu("gpu", "b:2"), plain("other", "c:3"), {**plain("cpu", "a:1"), "default": True},
+             plain("same", "b:2")],
+            {},
+            [{"profile": "same"}] * 2 + [{"profile": "cpu"}] * 2 + [{"profile": "other"}] * 2,
+            id="the-same-image-first-then-the-default",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_started_instead_without_gpus(
+    profiles: list[dict[str, Any]], chosen: dict[str, str], found: list[dict[str, str]]
+) -> None:
+    def has_gpus(start: SpawnOptions) -> bool:
+        return bool(options.overrides(start, profiles).get("gpus"))
+
+    slug = next(each["slug"] for each in profiles if each["spawner_override"].get("gpus"))
+    start = options.parse({"profile": slug, **chosen}, profiles)
+    assert isinstance(start, SpawnOptions)
+    nearest = options.without_gpus(start, profiles, has_gpus)
+    assert nearest[: len(found)] == found
+    assert all(isinstance(options.parse(raw, profiles), SpawnOptions) for raw in nearest)
+    assert bool(nearest) == bool(found)

@@ -60,6 +60,8 @@ def admitted(found: Admit | Reject) -> Admit:
         pytest.param({"session": "2h"}, {}, {"session": 7200}, id="session of the plan"),
         pytest.param({}, {}, {"idle": math.inf}, id="idle as long as it likes"),
         pytest.param({"idle": "1h"}, {}, {"idle": 3600}, id="idle by the plan"),
+        pytest.param({}, {}, {"gpu_idle": math.inf}, id="no gpu is offered back"),
+        pytest.param({"gpu_idle": "20m"}, {}, {"gpu_idle": 1200}, id="gpu_idle by the plan"),
         pytest.param({"memory": "512M"}, {}, {"shm": GIB // 2}, id="shm is a part of memory"),
         pytest.param({"pids": "64"}, {"pids": 4096}, {"pids": 64}, id="pids"),
     ],

@@ -225,3 +225,30 @@ async def test_who_says_that_somebody_is_there_has_the_new_answer() -> None:
     assert hub.asked[-1][:2] == ("POST", "http://hub/hub/room/lease/stay")
     hub.time += 1
     assert (await hub.lease.answer())["notices"] == []
+
+
+async def test_who_keeps_an_unused_gpu_has_the_new_answer() -> None:
+    hub = Hub((200, {"notices": [{"id": "gpu-1"}]}), (200, {}))
+    assert (await hub.lease.answer())["notices"]
+    status, said = await hub.lease.keep()
+    assert (status, said["notices"]) == (200, [])
+    assert hub.asked[-1][:2] == ("POST", "http://hub/hub/room/lease/keep")
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        pytest.param((200, {"page": "/hub/r"}), (200, {"page": "/hub/r"}), id="it-restarts"),
+        pytest.param((409, {"message": "In use."}), (409, {"message": "In use."}), id="refused"),
+        pytest.param((200, {"ends": None}), (503, {"message": ""}), id="says-no-page"),
+        pytest.param((404, {}), (503, {"message": ""}), id="knows-no-such-thing"),
+        pytest.param(OSError("away"), (503, {"message": ""}), id="silent"),
+    ],
+)
+async def test_who_gives_it_back_learns_where_the_restart_is_seen(reply: Any, told: Any) -> None:
+    hub = Hub((200, HOUR), reply)
+    await hub.lease.answer()
+    assert await hub.lease.give_back("zh-CN") == told
+    method, url, headers = hub.asked[-1]
+    assert (method, url) == ("POST", "http://hub/hub/room/lease/cpu")
+    assert headers["Accept-Language"] == "zh-CN"

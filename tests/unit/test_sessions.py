@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from room.models import LABEL_IDLE, LABEL_SESSION, Lease, Owner
+from room.models import LABEL_GPU_IDLE, LABEL_IDLE, LABEL_SESSION, Lease, Owner
 from spawner import keeper, sessions
 from spawner.leasing import Leasing
 from spawner.sessions import End, Session, end_of, longer, why_not_longer
@@ -122,6 +122,11 @@ def test_a_session_is_what_the_engine_tells_of_its_container(
     assert found.started_at == NOON
     assert found.ends_at == expected
     assert found.idle == idle
+
+
+def test_a_session_knows_when_its_unused_gpu_is_offered_back() -> None:
+    found = sessions.from_labels(NOON, {LABEL_GPU_IDLE: "1200.0"})
+    assert (found.gpu_idle, found.idle, found.longest) == (1200.0, 0.0, 0.0)
 
 
 class Server:

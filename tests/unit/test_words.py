@@ -83,6 +83,8 @@ def said() -> list[str]:
         stages.not_waiting(),
         stages.no_end(),
         stages.idle_over(3600),
+        stages.gpu_in_use(),
+        stages.gpu_returned(),
         stages.longest_session(86400),
         stages.others_wait(1),
         stages.others_wait(3),
@@ -122,8 +124,8 @@ def said() -> list[str]:
     seat = GPUUnit("GPU-0/1", 0, "A100", 1, kind="seat", parent="GPU-0")
     watched = [Action(kind, Owner("a"), "GPU-0", 9216, 4000) for kind in ("warn", "stop")]
     seats = [labels.label(seat), *(action.message for action in watched)]
-    idle = stages.idle_warning(3600, 300)
-    return [*(reject.message for reject in rejects), *ends, *own, *seats, idle] + [
+    idle = [stages.idle_warning(3600, 300), stages.gpu_unused(1200, "x. y? z")]
+    return [*(reject.message for reject in rejects), *ends, *own, *seats, *idle] + [
         stage.message for stage in stages.STAGES
     ]
 

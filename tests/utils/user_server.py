@@ -52,7 +52,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
     def room(self):
         with ASKED.open("a") as asked:
             here = " here" if self.path.endswith("here=1") else ""
-            asked.write(f"{{self.command}} {{self.headers.get('Accept-Language')}}{{here}}\\n")
+            what = self.path.partition("/room/lease")[2].partition("?")[0] + here
+            asked.write(f"{{self.command}} {{self.headers.get('Accept-Language')}}{{what}}\\n")
         if self.headers.get("Authorization") != "token " + {TOKEN!r}:
             return self.say(403, {{"message": "not yours"}})
         if not LEASE.exists():
@@ -60,7 +61,9 @@ class Hub(http.server.BaseHTTPRequestHandler):
         lease = json.loads(LEASE.read_text())
         if lease.get("silent"):
             return self.connection.close()
-        if self.path.endswith("/stay"):
+        if self.path.endswith("/cpu") and lease["extend"]:
+            return self.say(200, {{"page": "/hub/room/restart/alice"}})
+        if self.path.endswith(("/stay", "/keep")):
             lease["notices"] = []
             LEASE.write_text(json.dumps(lease))
         elif self.command == "POST":

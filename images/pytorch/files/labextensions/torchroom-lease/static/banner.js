@@ -1,7 +1,7 @@
 // The status bar's item, the bar at the top, and the questions to the server.
 
 import { Bar, Item } from "./widgets.js";
-import { leaseOf, pause, question, toShow, view, warning } from "./rules.js";
+import { leaseOf, pause, question, restart, toShow, view, warning } from "./rules.js";
 import { pick } from "./words.js";
 
 const REMEMBERED = 100;
@@ -19,6 +19,7 @@ export function start({ app, lab, statusBar, translator, here }) {
 
 class Banner {
   constructor(app, lab, statusBar, words) {
+    this.app = app;
     this.lab = lab;
     this.words = words;
     this.settings = app.serviceManager.serverSettings;
@@ -30,13 +31,16 @@ class Banner {
     this.toast = ""; // and its notification, which goes when it is true no more
     this.here = false; // whether somebody used the page since the room was asked last
     this.asking = null;
+    this.leaving = false; // whether the server is being stopped, to start again at once
     this.next = 0; // when the page, while it is seen, asks again
     this.put = new Hidden(this.settings.baseUrl);
     const prefix = lab.PageConfig.getOption("hubPrefix");
     const startPage = prefix && `${lab.PageConfig.getOption("hubHost")}${prefix}home`;
     this.bar = new Bar(app, lab.Widget, words, startPage, {
       longer: () => this.extend(),
-      stay: () => this.stay(),
+      stay: () => this.say("/stay"),
+      keep: () => this.say("/keep"),
+      giveBack: () => this.giveBack(),
       hide: () => this.hide(),
     });
     this.item = new Item(statusBar, lab.Widget, words, () => this.toggle());
@@ -62,7 +66,7 @@ class Banner {
   // A server that does not answer, as while it stops, leaves what is known as it is.
   ask(fresh = false) {
     this.next = Date.now() + pause();
-    if (this.asking) return this.asking;
+    if (this.asking || this.leaving) return this.asking;
     const here = this.here;
     this.here = false;
     this.asking = this.request(question({ fresh, here }))
@@ -75,6 +79,7 @@ class Banner {
   }
 
   take(told) {
+    if (this.leaving) return;
     const now = Date.now();
     this.next = now + pause(told);
     const next = leaseOf(told, now);
@@ -95,8 +100,8 @@ class Banner {
     for (const id of this.notices.keys()) if (!ids.includes(id)) this.drop(id);
     for (const { id, text, level, action } of notices) {
       const kind = level === "info" ? "info" : "warning";
-      const autoClose = kind === "info" && 20_000;
-      const actions = action === "stay" ? [this.stayAction()] : [];
+      const autoClose = kind === "info" && !action && 20_000;
+      const actions = this.answers(action);
       const toast =
         this.notices.get(id)?.toast ?? this.lab.Notification[kind](text, { autoClose, actions });
       this.notices.set(id, { text, toast, action });
@@ -154,15 +159,49 @@ class Banner {
     }
   }
 
-  stayAction() {
-    const callback = () => void this.stay();
-    return { label: this.words.stay, displayType: "accent", callback };
+  answers(action) {
+    const answer = (name, callback, displayType) => {
+      return { label: this.words[name], displayType, callback: () => void callback() };
+    };
+    if (action === "stay") return [answer("stay", () => this.say("/stay"), "accent")];
+    if (action !== "cpu") return [];
+    return [
+      answer("giveBack", () => this.giveBack(), "accent"),
+      answer("keep", () => this.say("/keep")),
+    ];
   }
 
-  async stay() {
+  // What is written is saved first; what cannot be saved asks before the page is left.
+  async giveBack() {
+    if (this.leaving) return;
     this.bar.busy(true);
     try {
-      const [status, told] = await this.request("/stay", { method: "POST" });
+      const save = "docmanager:save-all";
+      if (this.app.commands.isEnabled(save)) await this.app.commands.execute(save);
+      const [status, told] = await this.request("/cpu", { method: "POST" });
+      if (status === 200) {
+        this.leaving = true;
+        const host = this.lab.PageConfig.getOption("hubHost");
+        for (const id of [...this.notices.keys()]) this.drop(id);
+        const text = this.words.restarting;
+        const toast = this.lab.Notification.info(text, { autoClose: false });
+        this.notices.set("restart", { text, toast, action: "" });
+        location.assign(restart(told.page, host, location.pathname));
+      } else {
+        this.refused((status === 409 && told.message) || this.words.notNow);
+      }
+    } catch {
+      this.refused(this.words.notNow);
+    } finally {
+      this.bar.busy(false);
+      this.show();
+    }
+  }
+
+  async say(what) {
+    this.bar.busy(true);
+    try {
+      const [status, told] = await this.request(what, { method: "POST" });
       if (status === 200) this.take(told);
       else this.refused(this.words.notNow);
     } catch {

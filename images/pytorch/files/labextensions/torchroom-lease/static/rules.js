@@ -83,6 +83,12 @@ export function toShow(notices, hidden) {
   return (notices ?? []).filter(({ id, text }) => id && text && !hidden.includes(id));
 }
 
+// Where a page goes while its server restarts, to come back to where it was. Its question is left
+// out: to open a layout anew would be to lose the notebooks that are open.
+export function restart(page, host, path) {
+  return `${host}${page}?next=${encodeURIComponent(path)}`;
+}
+
 // The end of the address that a page asks: whether it wants to know now, and was used meanwhile.
 export function question({ fresh, here }) {
   const said = [fresh && "fresh=1", here && "here=1"].filter(Boolean);

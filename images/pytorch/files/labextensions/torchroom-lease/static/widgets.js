@@ -65,19 +65,27 @@ export class Bar {
       type: "button",
     });
     this.longer.addEventListener("click", actions.longer);
-    this.stay = element("button", "room-lease-stay jp-mod-styled jp-mod-accept", {
-      type: "button",
+    this.answers = [
+      ["stay", "stay", "jp-mod-accept"],
+      ["giveBack", "cpu", "jp-mod-accept"],
+      ["keep", "cpu", ""],
+    ].map(([name, action, style]) => {
+      const button = element("button", `room-lease-answer jp-mod-styled ${style}`, {
+        type: "button",
+      });
+      button.textContent = words[name];
+      button.hidden = true;
+      button.dataset.action = action;
+      button.addEventListener("click", actions[name]);
+      return button;
     });
-    this.stay.textContent = words.stay;
-    this.stay.hidden = true;
-    this.stay.addEventListener("click", actions.stay);
     this.again = element("a", "room-lease-again", startPage ? { href: startPage } : {});
     this.again.textContent = words.again;
     this.startPage = startPage;
     const hide = element("button", "room-lease-hide jp-mod-styled", { type: "button" });
     hide.textContent = words.hide;
     hide.addEventListener("click", actions.hide);
-    this.inner.append(this.said, this.stay, this.longer, this.again, hide);
+    this.inner.append(this.said, ...this.answers, this.longer, this.again, hide);
     node.append(this.inner);
     this.widget = new Widget({ node });
     this.widget.id = "room-lease-bar";
@@ -91,8 +99,7 @@ export class Bar {
   }
 
   busy(busy) {
-    this.longer.disabled = busy;
-    this.stay.disabled = busy;
+    for (const button of [this.longer, ...this.answers]) button.disabled = busy;
   }
 
   show(open, shown, notices) {
@@ -103,7 +110,9 @@ export class Bar {
     write(this.why, shown?.why ?? "");
     write(this.longer, shown?.longer ?? "");
     write(this.notices, notices.map(({ text }) => text).join(" "));
-    this.stay.hidden = !notices.some(({ action }) => action === "stay");
+    for (const button of this.answers) {
+      button.hidden = !notices.some(({ action }) => action === button.dataset.action);
+    }
     this.again.hidden = shown?.stage !== "ended" || !this.startPage;
     this.widget.node.dataset.stage = shown?.stage ?? "calm";
     this.widget.node.toggleAttribute("data-notice", notices.length > 0);
