@@ -258,10 +258,7 @@ class Leasing(Spending):
     # -- the end of a server -----------------------------------------------------------------
 
     async def running_session(self) -> Session | None:
-        """Return since when the server runs, and how long it may, as ledger or event say.
-
-        The engine is asked when neither does.
-        """
+        """Return since when it runs, and how long it may; where only the engine knows, it is asked."""
         if self._session is None:
             watch, container = self.services.watch, self.object_id
             known = self.services.running_since.get(container)
