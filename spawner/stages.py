@@ -206,9 +206,9 @@ def gpu_unused(seconds: float, profile: str) -> str:
     """Return what is said when a GPU has done nothing for so long; ``profile``: one without."""
     return (
         f"The GPU of this server has done nothing for {duration(seconds)}. Others may need it: you "
-        f"can give it back and go on with the profile {profile}, without a GPU. The server restarts "
-        "then: what runs ends and notebooks' variables are lost, while your files stay and your "
-        "open notebooks come back."
+        f"can give it back and go on with the profile {profile}, without a GPU. The server "
+        "restarts then: what runs ends and notebooks' variables are lost, while your files stay "
+        "and your open notebooks come back."
     )
 
 
