@@ -258,7 +258,7 @@ class Leasing(Spending):
     # -- the end of a server -----------------------------------------------------------------
 
     async def running_session(self) -> Session | None:
-        """Return since when it runs, and how long it may; where only the engine knows, it is asked."""
+        """Return since when it runs, and how long it may. Asks the engine if nobody else knows."""
         if self._session is None:
             watch, container = self.services.watch, self.object_id
             known = self.services.running_since.get(container)
