@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from room.settings import Settings
-from spawner import console, i18n, oauth, pages
+from spawner import console, i18n, pages, signin
 from spawner.spawner import RoomSpawner
 
 HUB_PORT = 8081
@@ -54,7 +54,7 @@ def configure(c: Any, settings: Settings, environment: Mapping[str, str]) -> Non
     update_environment(c, settings)
     update_intervals(c)
     console.configure(c, console.URL, _secret(settings, "console_token"))
-    oauth.configure(c, settings)
+    signin.configure(c, settings)
     i18n.configure(c, settings)
     pages.configure(c, settings)
 

@@ -18,11 +18,9 @@ from traitlets import Bool, Set, Unicode, default
 from room.oauth_rules import is_public, may_take
 from room.person import AccessOverError, RevokedError, SubjectTakenError
 from room.settings import OAuth, Settings
-from spawner.authenticator import TokenAuthenticator, TokenLogin
+from spawner.authenticator import TokenLogin
 from spawner.login import LoginRefused
 
-#: Where the hub sees its requests come from: the proxy's name on each of its networks.
-PROXIES = ["proxy-api", "proxy-students", "front"]
 #: What each provider calls itself on the button, unless the settings have a label.
 NAMES = {"github": "GitHub", "gitlab": "GitLab", "google": "Google", "oidc": "single sign-on"}
 
@@ -198,20 +196,11 @@ _CLASSES: Mapping[str, type[ProviderLogin]] = {
 }
 
 
-def authenticator_class(settings: Settings) -> type[TokenLogin]:
-    """Return the class that the settings ask for."""
-    oauth = settings.login.oauth
-    return TokenAuthenticator if oauth is None else _CLASSES[oauth.provider]
-
-
-def configure(c: Any, settings: Settings) -> None:
-    """Set everything about logging in."""
-    c.JupyterHub.authenticator_class = authenticator_class(settings)
-    c.TokenLogin.store_url = f"sqlite:///{settings.data_root / 'state' / 'torchroom.sqlite'}"
-    c.TokenLogin.trusted_proxies = PROXIES
-    if settings.login.oauth is not None:
-        _update_provider(c, settings.login.oauth, settings)
-        _update_allowed(c, settings.login.oauth)
+def configure(c: Any, settings: Settings, oauth: OAuth) -> None:
+    """Set the provider, and who of its people may come in."""
+    c.JupyterHub.authenticator_class = _CLASSES[oauth.provider]
+    _update_provider(c, oauth, settings)
+    _update_allowed(c, oauth)
 
 
 def _client_secret(oauth: OAuth, settings: Settings) -> str:

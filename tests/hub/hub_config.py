@@ -4,13 +4,13 @@ import json
 import os
 
 from room.settings import Settings
-from spawner import console, i18n, oauth, pages
+from spawner import console, i18n, pages, signin
 
 c = get_config()  # noqa: F821
 options = json.loads(os.environ["TEST_HUB"])
 settings = Settings.model_validate(options["settings"])
 
-oauth.configure(c, settings)
+signin.configure(c, settings)
 i18n.configure(c, settings)
 pages.configure(c, settings)
 

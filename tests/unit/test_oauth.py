@@ -1,8 +1,11 @@
+import subprocess
+import sys
+
 import pytest
 from traitlets.config import Config
 
 from room.settings import Settings
-from spawner import oauth
+from spawner import signin
 from spawner.authenticator import TokenAuthenticator
 from spawner.oauth import RoomGitHub, RoomGitLab, RoomGoogle, RoomOIDC, _domain, _groups_of
 
@@ -21,13 +24,21 @@ def configured(tmp_path, secret, **settings):
         {"data_root": tmp_path, "address": "https://room.example", "login": login}
     )
     config = Config()
-    oauth.configure(config, made)
+    signin.configure(config, made)
     return config.JupyterHub.authenticator_class(config=config)
+
+
+def test_without_oauth_no_providers_code_is_loaded() -> None:
+    code = (
+        "import sys; import spawner.hub; print([m for m in sys.modules if 'oauthenticator' in m])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_without_oauth_there_are_tokens_alone(tmp_path) -> None:
     config = Config()
-    oauth.configure(config, Settings(data_root=tmp_path))
+    signin.configure(config, Settings(data_root=tmp_path))
     made = config.JupyterHub.authenticator_class(config=config)
     assert type(made) is TokenAuthenticator
     assert made.login_url("/hub/") == "/hub/login"
