@@ -230,6 +230,7 @@ def test_a_server_says_that_somebody_is_there(hub, browser, server_token) -> Non
     assert touched("lease?here=1") == 1
     assert touched("lease/stay", "POST") == 2
     assert touched("lease") == 2
+    assert as_server(browser, token).json()["looked_at"] == 4, "each question is of an open page"
 
 
 def test_only_a_servers_own_token_asks_for_a_lease(hub, someone, browser) -> None:
@@ -238,5 +239,5 @@ def test_only_a_servers_own_token_asks_for_a_lease(hub, someone, browser) -> Non
     assert message(asked(signed_in, "lease"), 403) == words
     assert message(as_server(browser, "s" * 32), 403) == words, "an admin's service has none"
     assert message(as_server(browser, "nonsense"), 403).startswith("You are not signed in")
-    for what in ("extend", "stay"):
+    for what in ("extend", "stay", "cpu", "keep"):
         assert message(asked(signed_in, f"lease/{what}", "POST"), 403) == words

@@ -94,6 +94,7 @@ class ScriptedSpawner(Spawner):
     _lab: Any = None
     _diverted = False
     _touched = 0
+    _looked_at = 0
 
     def script(self) -> dict[str, Any]:
         path = Path(os.environ["TEST_SCRIPT"])
@@ -165,11 +166,15 @@ class ScriptedSpawner(Spawner):
             "why": "",
             "notices": [],
             "touched": self._touched,
+            "looked_at": self._looked_at,
             **known,
         }
 
     def touch(self) -> None:
         self._touched += 1
+
+    def look_at_page(self) -> None:
+        self._looked_at += 1
 
     async def look_at_home(self) -> HomeUse | None:
         told = self.script().get("home")
