@@ -145,10 +145,9 @@ def test_nothing_is_released_while_the_engine_cannot_tell(room: Room, engine: Fa
     hub.start_server("holder", {"profile": "gpu"})
     ask_in_turn(room, hub, ["next"])
     rule = engine.fault(r"GET /containers/[^/]+/json", "refuse")
-    assert rule.seen.wait(10), "the hub polls every second"
+    # Nobody asks about a server of which events tell that it runs; the stop does.
     hub.request_stop("holder")
-    rule.seen.clear()
-    assert rule.seen.wait(10), "the stop asks too"
+    assert rule.seen.wait(10), "the stop asks"
     assert list(holders(room).values()) == ["holder"]
     assert waiting(room) == ["next"]
     engine.heal()
