@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from console import guard
 from console.guard import Visit, require
 from console.hub import HubError
-from console.parts import Parts, parts_of
+from console.parts import Parts, admin_of
 from room.said import reason
 
 #: What may be done on the page of GPUs, and the field that says to what.
@@ -20,12 +20,6 @@ ACTIONS = {"drain": "unit", "undrain": "unit", "quarantine": "unit", "release": 
 def add(made: APIRouter) -> None:
     """Add the pages to the console's."""
 
-    async def admin(request: Request) -> tuple[Parts, Visit]:
-        parts = parts_of(request)
-        visit = await parts.guard.visit(request)
-        require(visit.viewer.admin)
-        return parts, visit
-
     async def page(request: Request, parts: Parts, visit: Visit, **more: Any) -> Response:
         found = await parts.desk.hub.fleet(visit.token)
         values = {"said": "", "failed": "", **more}
@@ -33,7 +27,7 @@ def add(made: APIRouter) -> None:
 
     @made.get("/admin/gpus")
     async def gpus(request: Request, said: str = "") -> Response:
-        parts, visit = await admin(request)
+        parts, visit = await admin_of(request)
         return await page(request, parts, visit, said=said)
 
     @made.get("/admin/gpus/rows")
@@ -43,7 +37,7 @@ def add(made: APIRouter) -> None:
 
     @made.get("/admin/queue")
     async def queue(request: Request) -> Response:
-        parts, visit = await admin(request)
+        parts, visit = await admin_of(request)
         found = await parts.desk.hub.fleet(visit.token)
         return parts.pages.page(request, "queue.html", visit=visit, fleet=found)
 
@@ -52,7 +46,7 @@ def add(made: APIRouter) -> None:
         return await _part(request, "queue_rows.html")
 
     async def _part(request: Request, template: str) -> Response:
-        parts, visit = await admin(request)
+        parts, visit = await admin_of(request)
         try:
             found = await parts.desk.hub.fleet(visit.token)
         except HubError:
@@ -62,7 +56,7 @@ def add(made: APIRouter) -> None:
 
     @made.post("/admin/gpus/{action}")
     async def act(request: Request, action: str) -> Response:
-        parts, visit = await admin(request)
+        parts, visit = await admin_of(request)
         require(action in ACTIONS)
         form = dict(await guard.fields(request))
         subject = ACTIONS[action]

@@ -12,8 +12,8 @@ from starlette.responses import RedirectResponse, Response
 from console import cell_pages, fleet_pages, guard, own_pages, people_pages
 from console.changes import Wanted
 from console.desk import PAGE
-from console.guard import SESSION, STATE, Visit, require, require_act
-from console.parts import Parts, parts_of
+from console.guard import SESSION, STATE, Visit, require_act
+from console.parts import Parts, admin_of, parts_of
 from room.languages import COOKIE, LANGUAGES
 from room.plans import wording
 from room.plans.model import Subject
@@ -161,15 +161,9 @@ def _class(made: APIRouter) -> None:
 
 
 def _admin(made: APIRouter) -> None:
-    async def admin(request: Request) -> tuple[Parts, Visit]:
-        parts = parts_of(request)
-        visit = await parts.guard.visit(request)
-        require(visit.viewer.admin)
-        return parts, visit
-
     @made.get("/admin")
     async def plans(request: Request, q: str = "", page: int = 0, said: str = "") -> Response:
-        parts, visit = await admin(request)
+        parts, visit = await admin_of(request)
         return await _plans(request, parts, visit, q, max(0, page), said=said)
 
     async def _plans(
@@ -193,7 +187,7 @@ def _admin(made: APIRouter) -> None:
     @made.post("/admin/bulk")
     async def bulk(request: Request) -> Response:
         """Set one limit of everybody who was ticked."""
-        parts, visit = await admin(request)
+        parts, visit = await admin_of(request)
         sent = await guard.fields(request)
         form = dict(sent)
         who = [value for name, value in sent if name == "who"]
@@ -211,7 +205,7 @@ def _admin(made: APIRouter) -> None:
 
     @made.get("/admin/limits/{kind}/{name}")
     async def limits(request: Request, kind: str, name: str, said: str = "") -> Response:
-        parts, visit = await admin(request)
+        parts, visit = await admin_of(request)
         return await _limits(request, parts, visit, kind, name, said=said)
 
     async def _limits(
@@ -238,7 +232,7 @@ def _admin(made: APIRouter) -> None:
 
     @made.post("/admin/limits/{kind}/{name}")
     async def set_limit(request: Request, kind: str, name: str) -> Response:
-        parts, visit = await admin(request)
+        parts, visit = await admin_of(request)
         form = dict(await guard.fields(request))
         wanted = Wanted(
             f"{kind}/{name}",
@@ -258,7 +252,7 @@ def _admin(made: APIRouter) -> None:
 
     @made.get("/admin/history")
     async def history(request: Request, said: str = "") -> Response:
-        parts, visit = await admin(request)
+        parts, visit = await admin_of(request)
         return await _history(request, parts, visit, said=said)
 
     async def _history(request: Request, parts: Parts, visit: Visit, **more: Any) -> Response:
@@ -273,7 +267,7 @@ def _admin(made: APIRouter) -> None:
 
     @made.post("/admin/undo")
     async def undo(request: Request) -> Response:
-        parts, visit = await admin(request)
+        parts, visit = await admin_of(request)
         form = dict(await guard.fields(request))
         try:
             await parts.changes.undo(visit, int(form.get("number", "0")))

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from console.changes import Changes
 from console.desk import Desk
-from console.guard import Guard
+from console.guard import Guard, Visit, require
 from console.render import Pages
 
 
@@ -23,3 +23,11 @@ class Parts:
 
 def parts_of(request: Request) -> Parts:
     return cast(Parts, request.app.state.parts)
+
+
+async def admin_of(request: Request) -> tuple[Parts, Visit]:
+    """Return what a page works with, and who asks; raises ``ForbiddenError`` unless an admin."""
+    parts = parts_of(request)
+    visit = await parts.guard.visit(request)
+    require(visit.viewer.admin)
+    return parts, visit

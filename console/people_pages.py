@@ -11,8 +11,8 @@ from starlette.responses import RedirectResponse, Response
 
 from console import guard
 from console.desk import PAGE
-from console.guard import ForbiddenError, Visit, require
-from console.parts import Parts, parts_of
+from console.guard import ForbiddenError, Visit
+from console.parts import Parts, admin_of
 from console.register import Preview, Register, Sheet
 from room.person import ChangedMeanwhileError, NoSuchPersonError
 from room.said import reason, said
@@ -28,9 +28,7 @@ def add(made: APIRouter) -> None:
 
 
 async def _admin(request: Request) -> tuple[Parts, Visit, Register]:
-    parts = parts_of(request)
-    visit = await parts.guard.visit(request)
-    require(visit.viewer.admin)
+    parts, visit = await admin_of(request)
     return parts, visit, Register(parts.desk)
 
 

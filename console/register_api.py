@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
-from console.guard import Visit, require
-from console.parts import parts_of
+from console.guard import Visit
+from console.parts import admin_of
 from console.register import Register, Sheet
 from room.changes import Change
 from room.person import ChangedMeanwhileError
@@ -30,9 +30,7 @@ def add(made: APIRouter) -> None:
     """Add it to the console's."""
 
     async def admin(request: Request) -> tuple[Visit, Register]:
-        parts = parts_of(request)
-        visit = await parts.guard.visit(request)
-        require(visit.viewer.admin)
+        parts, visit = await admin_of(request)
         return visit, Register(parts.desk)
 
     @made.get("/people")

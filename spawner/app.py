@@ -69,31 +69,13 @@ class RoomHub(JupyterHub):
         super().init_services()
 
     async def init_spawners(self) -> int:
-        """Look at every server that ran when the hub went down, and serve everybody meanwhile.
-
-        JupyterHub waits a second for it at least. When this returns each server is known, and known
-        to be looked at: nobody starts it twice, and its page goes on, for the proxy knows the way.
-        """
+        """Look at every server that ran when the hub went down; requests are served meanwhile."""
         self._looked = asyncio.Event()
-        self._looking = asyncio.ensure_future(self._look())
-        # Its first step makes all spawners, before anything in it waits.
-        await asyncio.sleep(0)
-        return sum(s._check_pending for user in self.users.values() for s in user.spawners.values())
-
-    async def _look(self) -> None:
         try:
-            await super().init_spawners()
+            found: int = await super().init_spawners()
         finally:
             self._looked.set()
-        self.cleanup_oauth_clients()
-        # What is found out after the hub's first look at the routes is not in them yet.
-        await self._start_future
-        await self.proxy.check_routes(self.users, self._service_map)
-
-    def cleanup_oauth_clients(self) -> None:
-        """Wait with it, as JupyterHub does, until it is known which servers run."""
-        if self._looked.is_set():
-            super().cleanup_oauth_clients()
+        return found
 
     def _spawner(self) -> RoomSpawner:
         """Return a spawner of nobody's, which has what all of them share."""

@@ -28,16 +28,13 @@ FAILURES = (EngineUnavailableError, EngineRefusedError, SQLAlchemyError)
 
 async def over(services: Services, now: datetime) -> list[tuple[Any, End]]:
     """Return the spawners of running servers whose time is over, each with the end it came to."""
-    moving = services.moving()
-    running = {
-        owner: spawner
-        for owner, spawner in services.spawners.items()
-        if spawner.ready and owner not in moving
-    }
-    sessions = {owner: await spawner.running_session() for owner, spawner in running.items()}
+    sessions, running = await services.sessions(), services.running()
     leases = {lease.owner: lease for lease in await services.store.run(services.broker.leases)}
     ends = (
-        (spawner, end_of(leases.get(owner), sessions[owner], spawner.budget_end(leases.get(owner))))
+        (
+            spawner,
+            end_of(leases.get(owner), sessions.get(owner), spawner.budget_end(leases.get(owner))),
+        )
         for owner, spawner in running.items()
     )
     return [(spawner, end) for spawner, end in ends if end is not None and end.at <= now]

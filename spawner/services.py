@@ -181,15 +181,20 @@ class Services:
         return max((when for when in times if when), default=None)
 
     async def sessions(self) -> dict[Owner, Session]:
-        """Return the sessions of servers that run, and that nobody is starting or tidying."""
+        """Return the sessions of servers that run, as far as they are known."""
+        found = {
+            owner: await spawner.running_session() for owner, spawner in self.running().items()
+        }
+        return {owner: session for owner, session in found.items() if session is not None}
+
+    def running(self) -> dict[Owner, Any]:
+        """Return the spawners of servers that run, and that nobody is starting or tidying."""
         moving = self.moving()
-        running = {
+        return {
             owner: spawner
             for owner, spawner in self.spawners.items()
             if spawner.ready and owner not in moving
         }
-        found = {owner: await spawner.running_session() for owner, spawner in running.items()}
-        return {owner: session for owner, session in found.items() if session is not None}
 
     async def survey(self, inventory: Inventory) -> None:
         """Take a new inventory; what is quarantined by it is for the admin's log."""

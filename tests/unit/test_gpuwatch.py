@@ -61,6 +61,7 @@ class Room:
             gpu_offers={},
             gpu_kept=set(),
             log=logging.getLogger("test"),
+            running=lambda: Services.running(self.services),
             sessions=lambda: Services.sessions(self.services),
             touched_at=lambda owner: Services.touched_at(self.services, owner),
         )

@@ -59,6 +59,7 @@ class Room:
             touched={},
             idle_notices={},
             log=logging.getLogger("test"),
+            running=lambda: Services.running(self.services),
             sessions=lambda: Services.sessions(self.services),
             touched_at=lambda owner: Services.touched_at(self.services, owner),
         )

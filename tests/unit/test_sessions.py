@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from room.models import LABEL_GPU_IDLE, LABEL_IDLE, LABEL_SESSION, Lease, Owner
-from spawner import keeper, sessions
+from spawner import keeper, services, sessions
 from spawner.leasing import Leasing
 from spawner.sessions import End, Session, end_of, longer, why_not_longer
 
@@ -151,6 +151,8 @@ class Server:
 
 class Services(SimpleNamespace):
     """What the keeper needs of a hub's services, without a hub."""
+
+    running, sessions = services.Services.running, services.Services.sessions
 
     def __init__(self, servers: list[Server], leases: list[Lease], moving: set[Owner]) -> None:
         async def run(call: Any) -> Any:
