@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
+
+T = TypeVar("T")
 
 #: Seconds between probes: close at first, since most of the wait is the server's own boot.
 PROBE_FIRST, PROBE_LAST = 0.05, 0.5
@@ -41,6 +44,19 @@ async def wait_ready(url: str, timeout: float, still_alive: Callable[[], Awaitab
             raise NotReadyError(url)
         await asyncio.sleep(pause)
         pause = min(pause * 1.2, PROBE_LAST)
+
+
+async def while_alive(
+    wait: Coroutine[Any, Any, T], still_alive: Callable[[], Awaitable[None]]
+) -> T:
+    """Await ``wait`` as long as the server lives; what ``still_alive`` raises comes through."""
+    waiting = asyncio.ensure_future(wait)
+    try:
+        while not (await asyncio.wait([waiting], timeout=LOOK_EVERY))[0]:
+            await still_alive()
+        return waiting.result()
+    finally:
+        waiting.cancel()
 
 
 async def _answers(client: AsyncHTTPClient, url: str) -> bool:

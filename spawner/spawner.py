@@ -26,7 +26,7 @@ from spawner import container, exits, stages
 from spawner.ends import TIDY_PATIENCE, Ends
 from spawner.homes import home_volume
 from spawner.progress import Progress
-from spawner.ready import NotReadyError, wait_ready
+from spawner.ready import NotReadyError, wait_ready, while_alive
 from spawner.reconcile import served
 from spawner.refusal import Refusal
 
@@ -94,7 +94,16 @@ class RoomSpawner(Ends, DockerSpawner):
         finally:
             services.starting.discard(owner)
         self._progress.enter("ready")
+        # JupyterHub asks the server once more, for as long as ``http_timeout``.
+        self.server.wait_up = partial(self._answer_again, self.server.wait_up)
         return url
+
+    async def _answer_again(self, wait_up: Any, **how: Any) -> Any:
+        """Await JupyterHub's own look; one that dies between ours and this is told at once."""
+        try:
+            return await while_alive(wait_up(**how), self._refuse_if_dead)
+        except (EngineUnavailableError, EngineRefusedError) as error:
+            raise self._in_words(error) from error
 
     async def _bring_up(self, gpus: tuple[GPUUnit, ...]) -> str:
         """Make the container on these units, and return its URL once it answers."""

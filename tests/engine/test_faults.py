@@ -278,6 +278,20 @@ def test_a_server_that_never_listens_is_told_in_time_and_its_last_lines_are_the_
     room.wait_nothing_left()
 
 
+def test_a_server_that_answers_once_and_dies_is_told_at_once(room: Room) -> None:
+    once = (
+        "import http.server as h; h.HTTPServer(('', 8888), h.SimpleHTTPRequestHandler)"
+        ".handle_request(); raise SystemExit(3)"
+    )
+    # JupyterHub itself would go on asking for as long as this.
+    more = {"Spawner": {"http_timeout": 300}}
+    hub = room.open(gpus=1, traits={"gpus": 1, "cmd": ["python3", "-c", once]}, more=more)
+    hub.add("alice")
+    hub.request_start("alice")
+    assert "It ended with exit code 3." in hub.wait_failed("alice")
+    room.wait_nothing_left()
+
+
 def test_a_lease_that_only_the_labels_remember_is_written_down_again(room: Room) -> None:
     hub = room.open(gpus=1, traits={"gpus": 1})
     hub.add("alice")
