@@ -25,6 +25,7 @@ DEFAULT_THREADS = 16
 START, LOOK, SLOW = "start", "look", "slow"
 LANES = {
     "create_volume": START,
+    "inspect_volume": START,
     "create_container": START,
     "start": START,
     "inspect_container": LOOK,
@@ -201,4 +202,7 @@ class Engine:
                 driver_opts=dict(driver_opts),
                 labels=dict(labels),
             )
+            if labels and not found.get("Labels"):
+                # An engine that was started again tells the name alone, until it is asked for it.
+                found = await self.call("inspect_volume", name)
         return found

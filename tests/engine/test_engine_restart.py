@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from engine.client import Engine
+from room import names
+from room.models import LABEL_KIND, LABEL_ROOM, LABEL_USER
+from spawner.homes import HomeUnavailableError, home_volume
 from tests.engine.conftest import Room, opened
 from tests.utils.hub import Hub
 from tests.utils.private_engine import IMAGE, PrivateEngine, private_engine, stub
@@ -43,6 +49,23 @@ def restartable(
             environment={"DOCKER_HOST": engine.url},
         )
         yield room, engine
+
+
+def test_a_home_is_its_owner_s_for_an_engine_that_was_started_again(tmp_path: Path) -> None:
+    def volume(user: str) -> str:
+        with closing(Engine.at(engine.url)) as client:
+            return asyncio.run(home_volume(client, "room", user, str(tmp_path)))
+
+    with private_engine() as engine:
+        mine = volume("alice")
+        other = {LABEL_ROOM: "room", LABEL_KIND: "home", LABEL_USER: "eve"}
+        engine.client.volumes.create(names.home_volume("room", "bob"), labels=other)
+        engine.end(signal.SIGTERM)
+        engine.start()
+        assert volume("alice") == mine
+        # What is somebody else's is no more one's own than it was before.
+        with pytest.raises(HomeUnavailableError, match="'eve' instead of 'bob'"):
+            volume("bob")
 
 
 def outcome(hub: Hub, user: str) -> str:
