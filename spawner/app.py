@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from jupyterhub import orm
 from jupyterhub.app import JupyterHub
 from sqlalchemy import event
+from sqlalchemy.orm import selectinload
 from traitlets import Unicode, default
 
 from room.people import People
@@ -69,13 +72,40 @@ class RoomHub(JupyterHub):
         super().init_services()
 
     async def init_spawners(self) -> int:
-        """Look at every server that ran when the hub went down; requests are served meanwhile."""
+        """Know of every server that ran when the hub went down; look at them once it serves.
+
+        JupyterHub looks at all of them for a second at least before it serves anybody. Up to its
+        first pause it has made each server's spawner and marked it as being looked at, so that who
+        asks for one of them waits for that look, and nobody else waits for any.
+
+        Returns how many are being looked at.
+        """
         self._looked = asyncio.Event()
+        # Its query loads each owner again, one by one, five statements a server, since the session
+        # forgets whom nobody holds. Held here, all of them come with two.
+        runs = orm.User._orm_spawners.any(orm.Spawner.server_id.is_not(None))
+        held = self.db.query(orm.User).filter(runs).options(selectinload(orm.User._orm_spawners))
+        owners = held.all()
+        # Hundreds of questions to the engine would stand before the first request.
+        self._services().serving.clear()
+        looking = asyncio.ensure_future(super().init_spawners())
+        await asyncio.sleep(0)
+        self._looking = asyncio.ensure_future(self._look(looking))
+        if looking.done():
+            await self._looking
+        return len(owners)
+
+    async def _look(self, looking: asyncio.Future[int]) -> None:
+        """Await the look at all servers, and then see that each has its route."""
+        began = time.monotonic()
         try:
-            found: int = await super().init_spawners()
+            found = await looking
         finally:
             self._looked.set()
-        return found
+        if found:
+            self.log.info("Looked at %i servers in %.3f s", found, time.monotonic() - began)
+            await self._start_future
+            await self.proxy.check_routes(self.users, self._service_map)
 
     def _spawner(self) -> RoomSpawner:
         """Return a spawner of nobody's, which has what all of them share."""
@@ -87,6 +117,7 @@ class RoomHub(JupyterHub):
     async def start(self) -> None:
         await super().start()
         services = self._services()
+        services.serving.set()
         services.keep_reconciling(partial(served, self.db))
         start = keeper.starter(self.hub.api_url, self.keeper_token, self.log)
         self._keeping = [

@@ -43,6 +43,7 @@ class Ends(Returning):
 
     async def poll(self) -> int | str | None:
         """``None`` while it runs, and while nobody can tell: only a 404 proves the end."""
+        await self.services.serving.wait()
         if self.services.tidying(self.owner) is not None:
             return None
         if self.object_id and await self.services.watch.runs(self.object_id, self.owner):

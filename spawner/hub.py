@@ -41,11 +41,6 @@ def state_directory(settings: Settings) -> Path:
     return settings.data_root / "state"
 
 
-#: Seconds that a hub which comes back looks at its servers before it serves anybody; the rest of
-#: them it looks at meanwhile. Their pages go on working: the proxy knows the way.
-LOOK_FIRST = 1
-
-
 def configure(c: Any, settings: Settings, environment: Mapping[str, str]) -> None:
     """Apply every concern."""
     settings = inside(settings)
@@ -171,7 +166,6 @@ def update_intervals(c: Any) -> None:
     """How often the hub looks where nothing happens: its loop is everyone's."""
     c.Spawner.poll_interval = POLL_EVERY
     c.JupyterHub.last_activity_interval = ACTIVITY_EVERY
-    c.JupyterHub.init_spawners_timeout = LOOK_FIRST
 
 
 def without_password(url: str) -> str:

@@ -38,6 +38,12 @@ from spawner.watch import Watch
 RETRY_FIRST, RETRY_LAST = 0.2, 15.0
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass(slots=True)
 class Services:
     """One of these per hub process."""
@@ -81,6 +87,8 @@ class Services:
     ending: bool = False
     #: How each server ended last time: pages ask for it, and must not wait for the database.
     ends: dict[Owner, Ended] = field(default_factory=dict)
+    #: Not set while the hub starts: it looks at servers once it serves requests.
+    serving: asyncio.Event = field(default_factory=_set)
     #: Set once leases, containers and servers were compared for the first time.
     compared: asyncio.Event = field(default_factory=asyncio.Event)
     #: By container, as the ledger was read last: since when it runs.

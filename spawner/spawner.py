@@ -32,6 +32,9 @@ from spawner.refusal import Refusal
 
 T = TypeVar("T")
 
+#: Traits that can be set, by class of spawner.
+_configurable: dict[type, dict[str, Any]] = {}
+
 
 class RoomSpawner(Ends, DockerSpawner):
     """Starts each server in a container with hard limits, its own GPUs and its owner's home."""
@@ -55,6 +58,18 @@ class RoomSpawner(Ends, DockerSpawner):
         if self.name_template_is_set():
             return str(super()._object_name_default())
         return names.container(self.room, self.user.name, self.name or "")
+
+    def traits(self, **metadata: Any) -> dict[str, Any]:
+        """Return the traits with this metadata; those that can be set are looked for once a class.
+
+        traitlets asks for them twice at each making, and a hub that comes back makes hundreds.
+        """
+        if metadata != {"config": True}:
+            return dict(super().traits(**metadata))
+        found = _configurable.get(type(self))
+        if found is None:
+            found = _configurable[type(self)] = super().traits(config=True)
+        return dict(found)
 
     async def docker(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """What DockerSpawner's own code asks of the engine takes its lane like all else."""
