@@ -1,0 +1,1 @@
+"""Datasets: what a version is, what it may be called, and who has it. Pure, but for the catalog."""

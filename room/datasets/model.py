@@ -1,0 +1,89 @@
+"""A dataset, its versions, and what is said of it: the values that the catalog gives out. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from room.said import said
+
+#: The class that everybody is in.
+EVERYONE = "*"
+
+
+class NoSuchDatasetError(LookupError):
+    """No dataset, or no version of one, is called so; the message says which there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version; ``size`` in bytes. ``verified_at``: when its files were last found whole.
+
+    ``damaged``: how many of them were not, None: nobody looked.
+    """
+
+    number: int
+    digest: str
+    size: int
+    files: int
+    published_at: datetime
+    published_by: str
+    retired_at: datetime | None = None
+    pruned_at: datetime | None = None
+    verified_at: datetime | None = None
+    damaged: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is said of a dataset, beside its files; None leaves a word as it is."""
+
+    description: str | None = None
+    licence: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset with its versions, newest first, and the classes it is for."""
+
+    name: str
+    description: str
+    licence: str
+    source: str
+    owner: str
+    created_at: datetime
+    classes: tuple[str, ...] = ()
+    versions: tuple[Version, ...] = field(default=(), repr=False)
+
+    @property
+    def newest(self) -> Version | None:
+        """The version that a server starts with; None while all are retired."""
+        return next((each for each in self.versions if each.retired_at is None), None)
+
+    def version(self, number: int | None = None) -> Version:
+        """Return one version, None: the newest. Raises ``NoSuchDatasetError``."""
+        if number is None:
+            if self.newest is not None:
+                return self.newest
+            raise NoSuchDatasetError(said("every version of %(name)s is retired", name=self.name))
+        for each in self.versions:
+            if each.number == number:
+                return each
+        raise NoSuchDatasetError(
+            said(
+                "%(name)s has no version %(number)s; its newest is %(newest)s",
+                name=self.name,
+                number=number,
+                newest=self.versions[0].number if self.versions else 0,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """``new`` is false when these very files were a version already, which this is."""
+
+    name: str
+    version: Version
+    new: bool
