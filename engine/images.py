@@ -52,7 +52,16 @@ class ImageSpec:
 
 _GB = 1000**3
 _UV = {"requirements/uv.txt": "requirements/uv.txt"}
-_CODE = ("room", "engine", "spawner", "agent", "console", "cli", "jupyterhub_config.py")
+_CODE = (
+    "room",
+    "engine",
+    "publishing",
+    "spawner",
+    "agent",
+    "console",
+    "cli",
+    "jupyterhub_config.py",
+)
 
 SPECS: tuple[ImageSpec, ...] = (
     ImageSpec(

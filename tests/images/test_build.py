@@ -187,7 +187,7 @@ def _new_ca(folder: Path) -> str:
 def checkout(tmp_path: Path, tags: dict[str, str]) -> Iterator[Path]:
     """Return a copy of what images are made of; images with tags of its own are removed after."""
     root = tmp_path / "checkout"
-    code = ("room", "engine", "spawner", "agent", "console", "cli", "server")
+    code = ("room", "engine", "publishing", "spawner", "agent", "console", "cli", "server")
     for part in ("images", "requirements", *code):
         shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "jupyterhub_config.py", root)

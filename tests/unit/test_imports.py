@@ -30,12 +30,13 @@ RULES = {
     "room": Rule(frozenset(), frozenset(JUPYTERHUB | DOCKER | WEB | TERMINAL)),
     "engine": Rule(frozenset({"room"}), frozenset(JUPYTERHUB | WEB | TERMINAL)),
     "spawner": Rule(frozenset({"engine", "room"}), frozenset(TERMINAL)),
-    "agent": Rule(frozenset({"engine", "room"}), frozenset(JUPYTERHUB | TERMINAL)),
+    "publishing": Rule(frozenset({"room"}), frozenset(JUPYTERHUB | DOCKER | WEB | TERMINAL)),
+    "agent": Rule(frozenset({"engine", "publishing", "room"}), frozenset(JUPYTERHUB | TERMINAL)),
     # It signs people in with the hub's own client; what the hub does it asks the hub to do.
     "console": Rule(
         frozenset({"room"}), frozenset(DOCKER | TERMINAL | (JUPYTERHUB - {"jupyterhub"}))
     ),
-    "cli": Rule(frozenset({"engine", "room"}), frozenset(JUPYTERHUB)),
+    "cli": Rule(frozenset({"engine", "publishing", "room"}), frozenset(JUPYTERHUB)),
     # JupyterLab's server is tornado's; nothing else of the web is in a user's server.
     "server": Rule(frozenset(), frozenset(DOCKER | WEB | TERMINAL) - {"tornado"}),
     "jupyterhub_config": Rule(frozenset({"spawner", "room"}), frozenset(DOCKER | WEB | TERMINAL)),

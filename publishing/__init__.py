@@ -1,0 +1,1 @@
+"""Publishing datasets: everything that touches their files."""

@@ -1,0 +1,229 @@
+"""A publication that is under way: what it is to become, how far it is, and whether it is to stop.
+
+It lies in a directory of its own under ``staging`` and outlives whoever works on it: a process that
+holds its lock goes on where the last one stopped.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from publishing.shelf import Shelf
+
+#: Seconds between two notes of how far it is, which are also looks at whether it is to stop.
+NOTE_EVERY = 0.5
+#: Seconds over which its rate is taken: what it was an hour ago says nothing of the time left.
+RATE_OVER = 10.0
+#: ``stored``: its files are a version's, and only the room's database does not know it yet.
+State = Literal["gathering", "stored", "failed"]
+
+
+class CancelledJobError(Exception):
+    """Somebody asked for the publication to stop."""
+
+
+class BusyJobError(Exception):
+    """Another process works on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What was asked for, and what came of it so far.
+
+    ``source``: what it is made from, as its reader wants it; no password is in it. ``expected`` and
+    ``size`` in bytes; times in seconds since 1970. ``boot``: of which start of the machine its
+    files are: what was not synced before the last one may be lost.
+    """
+
+    id: str
+    name: str
+    actor: str
+    source: Mapping[str, Any]
+    about: Mapping[str, str]
+    classes: tuple[str, ...]
+    began: float
+    boot: str
+    state: State = "gathering"
+    why: str = ""
+    expected: int = 0
+    digest: str = ""
+    size: int = 0
+    files: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a publication is: bytes, of ``total`` unless that is 0; ``rate``: bytes a second."""
+
+    done: int = 0
+    total: int = 0
+    rate: float = 0.0
+    at: float = 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that it will take from now on, None: nobody can tell."""
+        if self.rate <= 0 or not self.total:
+            return None
+        return max(0, self.total - self.done) / self.rate
+
+
+class Desk:
+    """The publications of one shelf."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+
+    def begin(self, name: str, actor: str, source: Mapping[str, Any], **more: Any) -> Job:
+        """Write down a new publication."""
+        job = Job(
+            id=str(uuid.uuid4()),
+            name=name,
+            actor=actor,
+            source=source,
+            about=more.pop("about", {}),
+            classes=tuple(more.pop("classes", ())),
+            began=time.time(),
+            boot=boot(),
+            **more,
+        )
+        self.directory(job).mkdir(mode=0o700)
+        self.write(job)
+        return job
+
+    def directory(self, job: Job) -> Path:
+        return self.shelf.staging / job.id
+
+    def write(self, job: Job) -> Job:
+        """Put what is known of it on the disk, whole."""
+        _write(self.directory(job) / "job.json", asdict(job))
+        return job
+
+    def all(self) -> list[Job]:
+        """Return the publications that are under way or stopped on the way, oldest first."""
+        found = []
+        for path in self.shelf.staging.glob("*/job.json"):
+            with suppress(FileNotFoundError, ValueError, TypeError):
+                told = json.loads(path.read_bytes())
+                found.append(Job(**(told | {"classes": tuple(told["classes"])})))
+        return sorted(found, key=lambda job: job.began)
+
+    def get(self, beginning: str) -> Job:
+        """Return the one whose id begins so. Raises ``LookupError``."""
+        found = [job for job in self.all() if beginning and job.id.startswith(beginning)]
+        if len(found) != 1:
+            raise LookupError(
+                f"{len(found)} publications have an id that begins {beginning[:40]!r}"
+            )
+        return found[0]
+
+    def progress(self, job: Job) -> Progress:
+        try:
+            return Progress(**json.loads((self.directory(job) / "progress.json").read_bytes()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return Progress()
+
+    def running(self, job: Job) -> bool:
+        """Say whether a process works on it now."""
+        try:
+            with self.held(job):
+                return False
+        except BusyJobError:
+            return True
+        except FileNotFoundError:
+            return False
+
+    def promised(self, but: Job) -> int:
+        """Return the bytes that all others have yet to write."""
+        return sum(
+            max(0, each.expected - self.progress(each).done)
+            for each in self.all()
+            if each.id != but.id and each.state == "gathering"
+        )
+
+    @contextmanager
+    def held(self, job: Job) -> Iterator[None]:
+        """Be the one who works on it. Raises ``BusyJobError``."""
+        path = self.directory(job) / "lock"
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise BusyJobError(f"another process publishes {job.name}") from error
+        finally:
+            os.close(handle)
+
+    def ask_to_stop(self, job: Job) -> None:
+        (self.directory(job) / "cancel").touch()
+
+    def end(self, job: Job) -> None:
+        """Remove what is left of it: all its files, unless they are a version's by now."""
+        directory = self.directory(job)
+        aside = directory / "version"
+        if aside.exists():
+            self.shelf.clear(aside)
+        shutil.rmtree(directory, ignore_errors=True)
+
+    def note(self, job: Job) -> Meter:
+        return Meter(self, job)
+
+
+class Meter:
+    """Hears of bytes, notes how far the publication is, and stops it when it is asked to."""
+
+    def __init__(self, desk: Desk, job: Job) -> None:
+        self._directory = desk.directory(job)
+        self._total = job.expected
+        self._done = 0
+        self._noted = 0.0
+        self._points: list[tuple[float, int]] = [(time.monotonic(), 0)]
+
+    def expect(self, total: int) -> None:
+        self._total = total
+
+    def tell(self, count: int) -> None:
+        """Hear of so many bytes more. Raises ``CancelledJobError``."""
+        self._done += count
+        now = time.monotonic()
+        if now - self._noted < NOTE_EVERY:
+            return
+        self._noted = now
+        if (self._directory / "cancel").exists():
+            raise CancelledJobError("the publication was cancelled")
+        _write(self._directory / "progress.json", asdict(self.progress()))
+
+    def progress(self) -> Progress:
+        now = time.monotonic()
+        self._points = [
+            each for each in self._points if now - each[0] <= RATE_OVER
+        ] or self._points[-1:]
+        first = self._points[0]
+        self._points.append((now, self._done))
+        rate = (self._done - first[1]) / max(now - first[0], 1e-3)
+        return Progress(self._done, self._total, rate, time.time())
+
+
+def boot() -> str:
+    """Return what names this start of the machine."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def failed(job: Job, why: str) -> Job:
+    return replace(job, state="failed", why=why)
+
+
+def _write(path: Path, told: Mapping[str, Any]) -> None:
+    aside = path.with_suffix(f".{os.getpid()}.new")
+    aside.write_text(json.dumps(told))
+    aside.replace(path)

@@ -1,0 +1,119 @@
+"""A publication from its source to a version that is visible: each step can be cut short."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from publishing import folder
+from publishing.job import CancelledJobError, Desk, Job, Meter, boot, failed
+from publishing.shelf import Shelf
+from publishing.stage import Stage
+from room.datasets import readme
+from room.datasets.catalog import Catalog
+from room.datasets.manifest import Summary
+from room.datasets.model import About, Published
+from room.datasets.space import refusal
+
+#: What reads each kind of source into a stage.
+Reader = Callable[[Mapping[str, Any], Stage, Meter], None]
+
+
+class NoSpaceError(Exception):
+    """There is no room for it on the disk; the message says how much is missing."""
+
+
+def _from_folder(source: Mapping[str, Any], stage: Stage, meter: Meter) -> None:
+    folder.take(source["path"], stage)
+
+
+READERS: dict[str, Reader] = {"folder": _from_folder}
+
+
+def gather(desk: Desk, job: Job, meter: Meter) -> Job:
+    """Bring a publication's files to where versions are; return it with what they are.
+
+    Whoever calls it holds the job. Again after a crash it goes on where it was. Raises what its
+    source raises, ``NoSpaceError`` and ``CancelledJobError``; the job then says why.
+    """
+    shelf = desk.shelf
+    if job.state == "stored":
+        _appear(shelf, desk, job)
+        return job
+    promised = desk.promised(job)
+    try:
+        why = refusal(max(0, job.expected - desk.progress(job).done), shelf.disk(), promised)
+        if why is not None:
+            raise NoSpaceError(why)
+        # What was not synced before the machine went down may be anything by now.
+        stage = Stage(shelf, desk.directory(job), meter.tell, resume=job.boot == boot())
+        job = desk.write(replace(job, state="gathering", why="", boot=boot()))
+        READERS[job.source["kind"]](job.source, stage, meter)
+        summary = stage.finish(
+            lambda entries, files: readme.page(job.name, job.about, entries, files)
+        )
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            desk.write(failed(job, error.strerror or str(error)))
+            raise
+        full = refusal(job.expected, shelf.disk(), promised) or "The disk is full."
+        desk.write(failed(job, full))
+        raise NoSpaceError(full) from error
+    except CancelledJobError:
+        desk.end(job)
+        raise
+    except Exception as error:
+        desk.write(failed(job, str(error)))
+        raise
+    with shelf.locked():
+        job = desk.write(
+            replace(
+                job,
+                state="stored",
+                digest=summary.digest,
+                size=summary.size,
+                files=summary.files,
+            )
+        )
+        _appear(shelf, desk, job)
+    return job
+
+
+def _appear(shelf: Shelf, desk: Desk, job: Job) -> None:
+    """Put the version in its place, unless these very files are there."""
+    made, place = desk.directory(job) / "version", shelf.version(job.name, job.digest)
+    if not place.exists():
+        place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        made.replace(place)
+        for path in (place.parent, shelf.versions):
+            _sync(path)
+
+
+def announce(catalog: Catalog, desk: Desk, job: Job) -> Published:
+    """Make a stored version visible, and forget the publication."""
+    published = catalog.publish(
+        job.name,
+        Summary(job.digest, job.size, job.files),
+        About(**{key: value for key, value in job.about.items() if value}),
+        job.classes,
+        job=job.id,
+    )
+    desk.end(job)
+    return published
+
+
+def publish(catalog: Catalog, desk: Desk, job: Job, meter: Meter) -> Published:
+    """Do all of it."""
+    with desk.held(job):
+        return announce(catalog, desk, gather(desk, job, meter))
+
+
+def _sync(directory: os.PathLike[str]) -> None:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
