@@ -104,6 +104,18 @@ def take(path: str, stage: Stage) -> None:
             raise
 
 
+def take_file(path: str, stage: Stage) -> None:
+    """Take one file, under its own name."""
+    source = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        name = os.fsencode(os.path.basename(path))
+        if not stat.S_ISREG(os.fstat(source).st_mode):
+            raise PathRefusedError(name, said("it is a device, a pipe or a socket"))
+        stage.take(name, source)
+    finally:
+        os.close(source)
+
+
 def _settle(pending: dict[Future[None], _Open], done: set[Future[None]]) -> None:
     """Forget what is done; raise what went wrong in it."""
     for work in done:

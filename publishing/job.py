@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -122,8 +122,11 @@ class Desk:
         """Return the one whose id begins so. Raises ``LookupError``."""
         found = [job for job in self.all() if beginning and job.id.startswith(beginning)]
         if len(found) != 1:
+            shown = repr(beginning[:40])
             raise LookupError(
-                f"{len(found)} publications have an id that begins {beginning[:40]!r}"
+                f"{len(found)} publications have an id that begins {shown}: write more of it"
+                if found
+                else f"no publication has an id that begins {shown}"
             )
         return found[0]
 
@@ -175,14 +178,16 @@ class Desk:
             self.shelf.clear(aside)
         shutil.rmtree(directory, ignore_errors=True)
 
-    def note(self, job: Job) -> Meter:
-        return Meter(self, job)
+    def note(self, job: Job, also: Callable[[int], object] | None = None) -> Meter:
+        """Return what hears of its bytes; ``also`` hears of them too."""
+        return Meter(self, job, also)
 
 
 class Meter:
     """Hears of bytes, notes how far the publication is, and stops it when it is asked to."""
 
-    def __init__(self, desk: Desk, job: Job) -> None:
+    def __init__(self, desk: Desk, job: Job, also: Callable[[int], object] | None = None) -> None:
+        self._also = also
         self._directory = desk.directory(job)
         self._total = job.expected
         self._done = 0
@@ -195,6 +200,8 @@ class Meter:
     def tell(self, count: int) -> None:
         """Hear of so many bytes more. Raises ``CancelledJobError``."""
         self._done += count
+        if self._also is not None:
+            self._also(count)
         now = time.monotonic()
         if now - self._noted < NOTE_EVERY:
             return

@@ -30,7 +30,11 @@ def _from_folder(source: Mapping[str, Any], stage: Stage, meter: Meter) -> None:
     folder.take(source["path"], stage)
 
 
-READERS: dict[str, Reader] = {"folder": _from_folder}
+def _from_file(source: Mapping[str, Any], stage: Stage, meter: Meter) -> None:
+    folder.take_file(source["path"], stage)
+
+
+READERS: dict[str, Reader] = {"folder": _from_folder, "file": _from_file}
 
 
 def gather(desk: Desk, job: Job, meter: Meter) -> Job:

@@ -18,6 +18,7 @@ LABEL_GPUS = "torchroom.gpus"  # UUIDs, comma-separated
 LABEL_PROFILE = "torchroom.profile"
 LABEL_SESSION = "torchroom.session"  # seconds that the server may run; 0: no end
 LABEL_IDLE = "torchroom.idle"  # seconds that it may run with nothing to do; 0: no end
+LABEL_DATASETS = "torchroom.datasets"  # name=digest of what is mounted, comma-separated
 LABEL_GPU_IDLE = "torchroom.gpu-idle"  # seconds until an unused GPU is offered back; 0: never
 
 

@@ -72,7 +72,7 @@ class Dataset:
                 return each
         raise NoSuchDatasetError(
             said(
-                "%(name)s has no version %(number)s; its newest is %(newest)s",
+                "there is no version %(number)s of %(name)s; its newest is %(newest)s",
                 name=self.name,
                 number=number,
                 newest=self.versions[0].number if self.versions else 0,

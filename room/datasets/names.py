@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from room.said import said
@@ -48,3 +49,14 @@ def reference(text: str) -> Reference:
             )
         )
     return Reference(normalize(name), int(number))
+
+
+def label(mounted: Iterable[tuple[str, str]]) -> str:
+    """Return what a container's label says of the datasets it has: name and digest of each."""
+    return ",".join(f"{name}={digest}" for name, digest in mounted)
+
+
+def from_label(text: str) -> list[tuple[str, str]]:
+    """Return name and digest of each dataset that ``label`` wrote down."""
+    pairs = (each.partition("=") for each in text.split(",") if "=" in each)
+    return [(name, digest) for name, _, digest in pairs]

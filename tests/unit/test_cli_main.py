@@ -99,7 +99,7 @@ def test_words_are_completed_without_importing_commands():
         env=environment,
         check=False,
     )
-    assert said.stdout.split() == ["plain,down", "plain,doctor"]
+    assert said.stdout.split() == ["plain,down", "plain,doctor", "plain,dataset"]
 
 
 def failing(error: BaseException, monkeypatch) -> str:

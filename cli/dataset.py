@@ -1,0 +1,381 @@
+"""``room dataset``: data that a class has, published version by version."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from cli import context, datasetview
+from cli.errors import Problem, from_os_error
+from cli.people import Span, actor
+
+if TYPE_CHECKING:
+    from publishing.job import Desk, Job
+    from room.datasets.catalog import Catalog
+    from room.datasets.model import Published
+    from room.datasets.names import Reference
+
+
+class Name(click.ParamType):
+    """What a dataset is called."""
+
+    name = "dataset"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from room.datasets.names import normalize
+
+        try:
+            return normalize(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class Which(click.ParamType):
+    """A dataset, or one version of it: cifar10, cifar10@2."""
+
+    name = "version"
+
+    def convert(
+        self, value: str | Reference, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Reference:
+        from room.datasets.names import reference
+
+        if not isinstance(value, str):
+            return value
+        try:
+            return reference(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class ClassName(click.ParamType):
+    """A class that there may be."""
+
+    name = "class"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from room.roster import normalize_class
+
+        try:
+            return normalize_class(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class Library(NamedTuple):
+    """The datasets of this room: what they are, and where they lie."""
+
+    catalog: Catalog
+    desk: Desk
+
+
+@click.group()
+def dataset() -> None:
+    """Publish data for a class, version by version.
+
+    Every student of the class has it under /datasets, read-only, from their next
+    start on. A version never changes, and is stored once however many have it.
+
+    \b
+    room dataset publish cifar10 ./cifar10 --class ml101
+    room dataset list            what there is, for whom, and what is under way
+    room dataset show cifar10    its versions
+    room dataset verify cifar10  read it through
+    room dataset retire cifar10@1     no server starts with it any more
+    room dataset prune --older-than 30d     remove the files of retired versions
+    """
+
+
+@dataset.command()
+@click.argument("name", type=Name(), metavar="NAME")
+@click.argument("path", type=click.Path(exists=True, path_type=Path), metavar="PATH")
+@click.option(
+    "--class", "classes", type=ClassName(), multiple=True, metavar="CLASS", help="For this class."
+)
+@click.option("--everyone", is_flag=True, help="For everybody.")
+@click.option("--description", help="What it is, in a sentence.")
+@click.option("--licence", help="As CC-BY-4.0.")
+@click.option("--source", help="Where it comes from.")
+def publish(
+    name: str, path: Path, classes: tuple[str, ...], everyone: bool, **about: str | None
+) -> None:
+    """Publish the folder or file at PATH as the newest version of NAME.
+
+    Files that the room has already, in this or another dataset, are not stored
+    again. Interrupted, run the same command again: it goes on where it was. Who
+    a dataset is for, and what is said of it, stays as it was unless you say it anew.
+    """
+    from publishing import folder
+    from room.datasets.model import EVERYONE
+
+    chosen = (*classes, EVERYONE) if everyone else classes
+    told = {key: value for key, value in about.items() if value is not None}
+    with opened() as library:
+        job = _begin(library, name, path, chosen, told, folder.measure)
+        published = _run(library, job)
+        click.echo(datasetview.published(library.catalog.get(name), published))
+
+
+@dataset.command("list")
+def list_() -> None:
+    """List the datasets, and what is being published."""
+    with opened() as library:
+        found = library.catalog.all()
+        jobs = library.desk.all()
+        if found:
+            datasetview.print_all(found)
+        elif not jobs:
+            click.echo("There is no dataset yet. Make one: room dataset publish NAME PATH")
+        for job in jobs:
+            click.echo(datasetview.under_way(library.desk, job))
+
+
+@dataset.command()
+@click.argument("name", type=Name(), metavar="NAME")
+def show(name: str) -> None:
+    """Show what is known of NAME, and all its versions."""
+    with opened() as library:
+        datasetview.print_one(library.catalog.get(name))
+
+
+@dataset.command()
+@click.argument("which", type=Which(), metavar="NAME[@N]", required=False)
+def verify(which: Reference | None) -> None:
+    """Read a version through, and say which files are not as published.
+
+    Without NAME every version of every dataset; without @N every version of NAME.
+    """
+    from publishing import upkeep
+    from room.datasets.names import Reference
+
+    wrong = 0
+    with opened() as library:
+        chosen = [library.catalog.get(which.name)] if which else library.catalog.all()
+        for each in chosen:
+            numbered = which and which.number
+            versions = [each.version(numbered)] if numbered else each.versions
+            for version in versions:
+                if version.pruned_at is not None:
+                    continue
+                what = Reference(each.name, version.number)
+                with _shown(f"Reading {what}", version.size) as tell:
+                    damaged = upkeep.verify(library.desk.shelf, each.name, version.digest, tell)
+                library.catalog.verified(what, len(damaged))
+                wrong += len(damaged)
+                for path in damaged:
+                    click.echo(f"  {what}: {path} is not as published", err=True)
+    if wrong:
+        raise Problem(
+            f"{wrong} files are not as published.",
+            "Publish the dataset again from its source, then retire the damaged version.",
+        )
+
+
+@dataset.command()
+@click.argument("which", type=Which(), metavar="NAME[@N]")
+def retire(which: Reference) -> None:
+    """Let no server start with a version any more; without @N: the newest.
+
+    Servers that have it keep it. Its files stay until they are pruned.
+    """
+    with opened() as library:
+        version = library.catalog.retire(which)
+        newest = library.catalog.get(which.name).newest
+        then = f"Servers start with {which.name}@{newest.number}." if newest else "None is left."
+        click.echo(f"{which.name}@{version.number} is retired. {then}")
+
+
+@dataset.command()
+@click.argument("which", type=Which(), metavar="NAME[@N]")
+def restore(which: Reference) -> None:
+    """Take a retirement back; without @N: that of the newest version."""
+    with opened() as library:
+        version = library.catalog.restore(which)
+        click.echo(f"{which.name}@{version.number} can be started with again.")
+
+
+@dataset.command()
+@click.argument("name", type=Name(), metavar="NAME")
+@click.argument("classes", type=ClassName(), nargs=-1, metavar="[CLASS]...")
+@click.option("--everyone", is_flag=True, help="Give it to everybody.")
+@click.option("--take", is_flag=True, help="Take it from these classes instead.")
+def share(name: str, classes: tuple[str, ...], everyone: bool, take: bool) -> None:
+    """Give NAME to classes, or take it from them; from their next start on."""
+    from room.datasets.model import EVERYONE
+
+    chosen = (*classes, EVERYONE) if everyone else classes
+    if not chosen:
+        raise Problem("Say which classes, or --everyone.", f"room dataset share {name} ml101")
+    with opened() as library:
+        change = library.catalog.unshare if take else library.catalog.share
+        change(name, chosen)
+        click.echo(f"{name} is for {datasetview.classes(library.catalog.get(name))}.")
+
+
+@dataset.command()
+@click.option(
+    "--older-than", type=Span(), default="30d", show_default=True, help="Retired longer ago."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def prune(older_than: timedelta, yes: bool) -> None:
+    """Remove the files of retired versions that no running server has."""
+    from publishing import upkeep
+    from room.values import readable_size
+
+    with opened() as library:
+        chosen = library.catalog.prunable(older_than)
+        names = ", ".join(f"{name}@{version.number}" for name, version in chosen)
+        if chosen and not yes:
+            click.confirm(f"Remove the files of {names}? They cannot be brought back", abort=True)
+        in_use = asyncio.run(_mounted())
+        done = upkeep.prune(library.catalog, library.desk, older_than, in_use)
+        left = upkeep.sweep(library.catalog, library.desk)
+    if done.versions:
+        gone = ", ".join(map(str, done.versions))
+        click.echo(f"{gone} removed: {readable_size(done.freed)} are free again.")
+    for each in done.kept:
+        click.echo(f"{each} stays: a server that runs has it, or it is being published.")
+    if left:
+        click.echo(f"Removed what was left over: {', '.join(left)}.")
+    if not (done.versions or done.kept or left):
+        click.echo("Nothing to remove.")
+
+
+@dataset.command()
+@click.argument("publication", metavar="ID")
+def cancel(publication: str) -> None:
+    """Stop a publication and remove what it made; ID is as room dataset list has it."""
+    from publishing import upkeep
+
+    with opened() as library:
+        gone = upkeep.cancel(library.desk, publication)
+    click.echo("Cancelled: nothing is left of it." if gone else "It stops within a second.")
+
+
+# --- parts --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def opened() -> Iterator[Library]:
+    """Give the room's datasets, and say what goes wrong with them in words."""
+    from publishing import copying, publish
+    from publishing import job as jobs
+    from publishing.shelf import Shelf
+    from room.datasets.catalog import Catalog
+    from room.datasets.model import NoSuchDatasetError
+    from room.datasets.paths import PathRefusedError
+
+    shelf = Shelf(context.settings().data_root / "datasets")
+    catalog = Catalog(context.store(), actor=actor(), origin="command")
+    try:
+        shelf.prepare()
+        yield Library(catalog, jobs.Desk(shelf))
+    except NoSuchDatasetError as error:
+        raise Problem(_sentence(error), "See which there are: room dataset list") from error
+    except PathRefusedError as error:
+        remedy = "Nothing was published. Remove or rename it, then run the same command again."
+        raise Problem(str(error), remedy) from error
+    except copying.ChangedError as error:
+        raise Problem(_sentence(error), "Publish it when nobody writes there.") from error
+    except publish.NoSpaceError as error:
+        raise Problem(str(error)) from error
+    except jobs.BusyJobError as error:
+        raise Problem(_sentence(error), "See how far it is: room dataset list") from error
+    except jobs.CancelledJobError as error:
+        raise Problem(_sentence(error), "Nothing is left of it.") from error
+    except LookupError as error:
+        raise Problem(_sentence(error), "See them: room dataset list") from error
+    except OSError as error:
+        raise from_os_error(error) from error
+
+
+async def _mounted() -> set[tuple[str, str]]:
+    """Return name and digest of what servers have, also those that are being made or stopped."""
+    from engine.client import Engine, EngineUnavailableError
+    from room.datasets.names import from_label
+    from room.models import LABEL_DATASETS, LABEL_KIND, LABEL_ROOM
+
+    settings = context.settings()
+    engine = Engine.at(f"unix://{settings.engine_socket}")
+    try:
+        listed = await engine.containers({LABEL_ROOM: settings.name, LABEL_KIND: "server"})
+    except EngineUnavailableError as error:
+        raise Problem(
+            f"The Docker Engine at {settings.engine_socket} does not answer, so nobody can tell "
+            "which versions are in use. Nothing was removed.",
+            "Start it, or see what is wrong with: room doctor",
+        ) from error
+    finally:
+        engine.close()
+    return {
+        each for entry in listed for each in from_label(entry["Labels"].get(LABEL_DATASETS, ""))
+    }
+
+
+def _begin(
+    library: Library,
+    name: str,
+    path: Path,
+    classes: Sequence[str],
+    about: dict[str, str],
+    measure: Any,
+) -> Job:
+    """Return a publication to work on: the one that was interrupted, if it was of the same."""
+    from dataclasses import replace
+
+    whole = path.resolve()
+    source = {"kind": "folder" if whole.is_dir() else "file", "path": str(whole)}
+    for job in library.desk.all():
+        if job.name == name and job.source == source and not library.desk.running(job):
+            click.echo(f"Going on with what was begun {datasetview.ago(job)}.", err=True)
+            merged = dict(job.about) | about
+            return library.desk.write(
+                replace(job, classes=tuple(classes) or job.classes, about=merged)
+            )
+    size = measure(str(whole)).size if whole.is_dir() else whole.stat().st_size
+    return library.desk.begin(
+        name, library.catalog.actor, source, about=about, classes=classes, expected=size
+    )
+
+
+def _run(library: Library, job: Job) -> Published:
+    from publishing.publish import publish
+
+    with _shown(f"Publishing {job.name}", job.expected) as tell:
+        return publish(library.catalog, library.desk, job, library.desk.note(job, tell))
+
+
+@contextmanager
+def _shown(title: str, total: int) -> Iterator[Any]:
+    """Show how much of ``total`` bytes is done, at which rate, and what time is left."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, transient=False) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+def _sentence(error: Exception) -> str:
+    text = os.fspath(str(error))
+    return f"{text[:1].upper()}{text[1:]}."
