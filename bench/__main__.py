@@ -12,6 +12,7 @@ from typing import TypeAlias
 from bench import (
     class_start,
     console_pages,
+    datasets,
     ends,
     harness,
     hub_costs,
@@ -62,6 +63,7 @@ BENCHES: Mapping[str, Bench] = {
     queue_durable.NAME: lambda _options, say: queue_durable.measure(say),
     lanes.NAME: lambda _options, say: lanes.measure(_stub_image(say), say),
     ends.NAME: lambda _options, say: ends.measure(_stub_image(say), say),
+    datasets.NAME: lambda _options, say: datasets.measure(_stub_image(say), say),
     console_pages.NAME: lambda _options, say: console_pages.measure(say),
     many_starts.NAME: lambda options, say: many_starts.measure(
         _hub_images(say), say, sizes=options.sizes
