@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from server import launch
+from server.classes import show
 from server.examples import give
 
 HOME, RUNTIME = Path("/home/jovyan"), Path("/run/jupyter")
@@ -160,3 +162,36 @@ def test_a_home_that_takes_nothing_is_an_error_for_the_launcher_to_swallow(
         give(lessons, home)
     (home / "examples").unlink()
     assert give(lessons, home) == ["01.ipynb", "data/table.csv"]
+
+
+# --- classes ------------------------------------------------------------------------------------
+
+
+def test_the_home_leads_to_the_classes_while_there_are_any(tmp_path: Path, home: Path) -> None:
+    classes = tmp_path / "class"
+    show(classes, home)
+    assert not os.path.lexists(home / "class")
+    classes.mkdir()
+    for _ in range(2):
+        show(classes, home)
+        assert (home / "class").readlink() == classes
+    classes.rmdir()
+    show(classes, home)
+    assert not os.path.lexists(home / "class")
+
+
+@pytest.mark.parametrize("kind", ["directory", "link"])
+@pytest.mark.parametrize("in_a_class", [True, False])
+def test_what_a_user_calls_class_stays(
+    tmp_path: Path, home: Path, kind: str, in_a_class: bool
+) -> None:
+    own, classes = home / "class", tmp_path / "class"
+    if kind == "directory":
+        own.mkdir()
+    else:
+        own.symlink_to("elsewhere")
+    if in_a_class:
+        classes.mkdir()
+    before = own.lstat()
+    show(classes, home)
+    assert own.lstat() == before
