@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -13,10 +14,12 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
 from agent import metrics
+from agent.classdirs import ClassDirs, DirLimits
 from agent.disk.limits import Limits
 from agent.homes import HomeError, Homes
 from agent.snapshot import Snapshot
 from room import homeuse
+from room.classdirs import HandIn
 from room.gpus import inventory as inventories
 from room.gpus import use as uses
 
@@ -26,18 +29,38 @@ Size = Annotated[int, Field(ge=0, lt=1 << 53)]
 PATIENCE = 5.0
 
 
+class ClassRequest(BaseModel):
+    """A class whose directories are opened beside the home."""
+
+    class_name: Annotated[str, Field(max_length=255)]
+    hand_in: HandIn
+
+
 class HomeRequest(BaseModel):
-    """Limits in bytes, 0: none. Left out, they stay what they are."""
+    """Limits in bytes, 0: none. Left out, those of the home stay what they are."""
 
     user: Annotated[str, Field(min_length=1, max_length=255)]
     soft: Size | None = None
     hard: Size | None = None
+    classes: tuple[ClassRequest, ...] = ()
+    folder: Size = 0
+    hand_in: Size = 0
 
     @property
     def limits(self) -> Limits | None:
         if self.soft is None and self.hard is None:
             return None
         return Limits(self.soft or 0, self.hard or 0)
+
+
+class ClassReply(BaseModel):
+    """``agent.classdirs.Opened``."""
+
+    class_name: str
+    folder: str
+    hand_in: str
+    problem: str
+    why: str
 
 
 class HomeReply(BaseModel):
@@ -47,6 +70,7 @@ class HomeReply(BaseModel):
     created: bool
     enforced: bool
     why: str
+    classes: tuple[ClassReply, ...] = ()
 
 
 class Looks(Protocol):
@@ -58,12 +82,16 @@ class Looks(Protocol):
 
 
 def make_app(
-    data_root: Path, token: str, looks: Looks | None = None, homes: Homes | None = None
+    data_root: Path,
+    token: str,
+    looks: Looks | None = None,
+    homes: Homes | None = None,
+    classes: ClassDirs | None = None,
 ) -> FastAPI:
     """Return the application for the files under ``data_root``, open to holders of ``token``.
 
-    Without ``homes`` they are those under it, whose limits are forgotten at its end. Without
-    ``looks`` it knows of no GPU.
+    Without ``homes`` they are those under it, whose limits are forgotten at its end; without
+    ``classes`` they are those under it. Without ``looks`` it knows of no GPU.
     """
     if len(token) < 32:
         raise ValueError("the agent's token has fewer than 32 characters")
@@ -79,21 +107,33 @@ def make_app(
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    _serve_homes(app, homes or Homes.at(data_root / "homes"), authorized)
+    homes = homes or Homes.at(data_root / "homes")
+    _serve_homes(app, homes, classes or ClassDirs.at(data_root / "classes"), authorized)
     if looks is not None:
         _serve_gpus(app, looks, authorized)
     return app
 
 
-def _serve_homes(app: FastAPI, homes: Homes, authorized: Callable[..., None]) -> None:
+def _serve_homes(
+    app: FastAPI, homes: Homes, classes: ClassDirs, authorized: Callable[..., None]
+) -> None:
     @app.post("/v1/homes", dependencies=[Depends(authorized)])
     def home(request: HomeRequest) -> HomeReply:
         try:
             found = homes.open(request.user, request.limits)
         except HomeError as error:
             raise HTTPException(409, str(error)) from error
+        limits = DirLimits(request.folder, request.hand_in)
+        opened = (
+            classes.open(request.user, each.class_name, each.hand_in, limits)
+            for each in request.classes
+        )
         return HomeReply(
-            path=str(found.path), created=found.created, enforced=found.enforced, why=found.why
+            path=str(found.path),
+            created=found.created,
+            enforced=found.enforced,
+            why=found.why,
+            classes=tuple(ClassReply(**asdict(each)) for each in opened),
         )
 
     @app.get("/v1/homes/{user}/usage", dependencies=[Depends(authorized)])

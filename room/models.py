@@ -153,6 +153,15 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Bind:
+    """A directory of the host that a server has at ``target``; the engine never makes it."""
+
+    source: str
+    target: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SpawnPlan:
     """Everything ``docker create`` needs to know about one server."""
 
@@ -177,6 +186,8 @@ class SpawnPlan:
     gpu_idle: float = 0.0
     #: volume or host path → (path in the container, "rw" | "ro")
     mounts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    #: What else of the host is mounted, as ``mounts`` is not: the engine makes nothing for it.
+    binds: tuple[Bind, ...] = ()
     #: path in the container → options: what is written there is kept in memory, and lost
     tmpfs: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)

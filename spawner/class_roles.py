@@ -29,6 +29,8 @@ SCOPES: Mapping[Act, tuple[str, ...]] = {
     "stop": ("delete:servers",),
     "start": ("start:servers",),
     "give": (),
+    "collect": (),
+    "publish": (),
 }
 #: What no filter can be put on: JupyterHub's page of people, which shows what the others let it.
 PAGE = "admin-ui"

@@ -16,6 +16,7 @@ from room.models import (
     LABEL_SERVER,
     LABEL_SESSION,
     LABEL_USER,
+    Bind,
     GPUUnit,
     SpawnPlan,
 )
@@ -113,6 +114,22 @@ def host_config(plan: SpawnPlan, log_size: int, log_files: int) -> dict[str, Any
         "binds": {
             source: {"bind": target, "mode": mode} for source, (target, mode) in plan.mounts.items()
         },
+        "mounts": [_bind(each) for each in plan.binds],
+    }
+
+
+def _bind(bind: Bind) -> dict[str, Any]:
+    """Return docker's mount of a directory, which the engine refuses where there is none.
+
+    What ``binds`` names it makes, as root. What is mounted below it on the host stays there: an
+    engine before 25 would hand it out writable.
+    """
+    return {
+        "Type": "bind",
+        "Source": bind.source,
+        "Target": bind.target,
+        "ReadOnly": bind.read_only,
+        "BindOptions": {"Propagation": "rprivate", "NonRecursive": True},
     }
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from engine.client import Engine
 from room import homeuse, names
+from room.classdirs import ClassDir
 from room.homeuse import HomeUse
 from room.models import LABEL_KIND, LABEL_ROOM, LABEL_USER
 from spawner.agent import HOMES, MEASURES, AgentRefusedError, AgentSilentError, ask
@@ -23,11 +24,35 @@ class HomeUnavailableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class ClassAsk:
+    """The class folders that are opened beside a home, and their limits: bytes, 0 for none."""
+
+    classes: tuple[ClassDir, ...] = ()
+    folder: int = 0
+    hand_in: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedClass:
+    """A class's directories on the engine's host; ``problem`` says why there are none.
+
+    ``why``: why a limit is not held; empty: it is.
+    """
+
+    class_name: str
+    folder: str
+    hand_in: str
+    problem: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """A home on the engine's host. ``unlimited``: why its hard limit is not held; empty: it is."""
 
     path: str
     unlimited: str = ""
+    classes: tuple[OpenedClass, ...] = ()
 
 
 class AgentClient:
@@ -37,9 +62,20 @@ class AgentClient:
         self._url = url.rstrip("/")
         self._token_file = token_file
 
-    async def home(self, user: str, soft: int = 0, hard: int = 0) -> Opened:
-        """Return the user's home directory, with its limits set: bytes, 0 for none."""
-        body = json.dumps({"user": user, "soft": soft, "hard": hard}).encode()
+    async def home(
+        self, user: str, soft: int = 0, hard: int = 0, ask_for: ClassAsk | None = None
+    ) -> Opened:
+        """Return the user's home directory, with its limits set: bytes, 0 for none.
+
+        Class folders are opened with it, in one question: so a start asks the agent once.
+        """
+        asked: dict[str, Any] = {"user": user, "soft": soft, "hard": hard}
+        if ask_for is not None and ask_for.classes:
+            classes = [
+                {"class_name": each.class_name, "hand_in": each.hand_in} for each in ask_for.classes
+            ]
+            asked |= {"classes": classes, "folder": ask_for.folder, "hand_in": ask_for.hand_in}
+        body = json.dumps(asked).encode()
         try:
             said = await ask(
                 HOMES, f"{self._url}/v1/homes", self._token_file, body=body, timeout=AGENT_TIMEOUT
@@ -49,7 +85,11 @@ class AgentClient:
         except AgentSilentError as error:
             raise HomeUnavailableError(f"the agent does not answer: {error}") from error
         told = json.loads(said)
-        return Opened(str(told["path"]), str(told["why"]) if hard else "")
+        return Opened(
+            str(told["path"]),
+            str(told["why"]) if hard else "",
+            tuple(OpenedClass(**each) for each in told["classes"]),
+        )
 
     async def use(self, user: str, patience: float = 0.0) -> HomeUse | None:
         """Return how full a home is; None: there is none yet.

@@ -190,6 +190,8 @@ def update_limits(c: Any, settings: Settings) -> None:
     c.RoomSpawner.log_size = limits.log_size
     c.RoomSpawner.log_files = limits.log_files
     c.RoomSpawner.session = limits.session
+    c.RoomSpawner.class_folder_hard = settings.classes.folder
+    c.RoomSpawner.hand_in_hard = settings.classes.hand_in
     c.RoomSpawner.boot_timeout = limits.boot_timeout
     # A start may wait, and boot twice: each of its parts has a limit of its own.
     boots = 2 * (int(limits.boot_timeout) + BEFORE_BOOT)

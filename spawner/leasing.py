@@ -302,7 +302,7 @@ class Leasing(Spending):
         """Return what the room has to tell who works in this server."""
         services = self.services
         homes = services.homes.notices(self.owner.user) if services.homes else ()
-        told = (*services.told(self.owner), *homes)
+        told = (*services.told(self.owner), *homes, *self._class_notices)
         if self._memory_notice is None or time.time() - self._memory_notice[0] > TOLD_FOR:
             return told
         return (*told, self._memory_notice[1])

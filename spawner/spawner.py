@@ -17,6 +17,7 @@ from room import names
 from room.admission import Place
 from room.gpus.failures import is_device_error
 from room.models import (
+    Bind,
     GPUUnit,
     Lease,
     Limits,
@@ -44,6 +45,7 @@ class RoomSpawner(Ends, DockerSpawner):
         self._progress = Progress()
         self._gpu_plan: tuple[GPUUnit, ...] = ()
         self._mount_plan: dict[str, tuple[str, str]] = {}
+        self._class_binds: tuple[Bind, ...] = ()
         if self.user is not None:
             self.services.keep_reconciling(partial(served, self.user.db))
             self.services.spawners[self.owner] = self
@@ -228,8 +230,9 @@ class RoomSpawner(Ends, DockerSpawner):
         mounts: dict[str, tuple[str, str]] = {}
         agent = self.services.agent
         if agent is not None:
-            user = self.owner.user
-            home = await self._effect(agent.home(user, self.home_soft, self.home_hard))
+            user, classes = self.owner.user, await self.class_dirs()
+            home = await self._effect(agent.home(user, self.home_soft, self.home_hard, classes))
+            self._class_binds = self.class_binds(classes, home.classes)
             if home.unlimited:
                 self.log.warning("The home of %s has no hard limit: %s", user, home.unlimited)
             volume = await self._effect(
@@ -279,7 +282,7 @@ class RoomSpawner(Ends, DockerSpawner):
         arguments = container.arguments(self.room, self.container_name, plan)
         host = container.host_config(plan, self.log_size, self.log_files)
         host["binds"] = {**self.volume_binds, **host["binds"]}
-        host["mounts"] = self.mount_binds
+        host["mounts"] = [*self.mount_binds, *host["mounts"]]
         host["links"] = self.links
         if not self.use_internal_ip:
             host["port_bindings"] = {self.port: (self.host_ip,)}
@@ -324,6 +327,7 @@ class RoomSpawner(Ends, DockerSpawner):
             idle=self.idle,
             gpu_idle=self.gpu_idle,
             mounts=self._mount_plan,
+            binds=self._class_binds,
             tmpfs=self.rescue_tmpfs(),
         )
 

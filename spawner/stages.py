@@ -270,6 +270,16 @@ def home_full(used: int, hard: int) -> Reject:
     )
 
 
+def no_class_folder(class_name: str) -> Reject:
+    """The server runs without a folder that could not be opened."""
+    return Reject(
+        "class-folder",
+        f"The folder of the class {class_name} could not be opened, so it is not in this server. "
+        "Stop the server and start it again; if that does not help, tell the admin, whose log "
+        "says why.",
+    )
+
+
 def disk_full() -> Reject:
     """The disk that all homes are on has no space or no files left."""
     return Reject(

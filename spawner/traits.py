@@ -33,6 +33,7 @@ from room.store import Store
 from room.store.migrate import upgrade
 from spawner.admission import AdmissionTraits, Gate
 from spawner.agent import asker
+from spawner.classdirs import ClassDirTraits
 from spawner.exits import last_of_all
 from spawner.gpu_traits import memory_file
 from spawner.home_traits import HomeTraits
@@ -50,7 +51,7 @@ from spawner.waiting import WaitingRoom
 _shared: dict[tuple[str, str], Services] = {}
 
 
-class RoomTraits(AdmissionTraits, HomeTraits, PlanTraits):
+class RoomTraits(AdmissionTraits, HomeTraits, ClassDirTraits, PlanTraits):
     """What an admin may set, beside all that DockerSpawner takes."""
 
     room = Unicode(

@@ -146,6 +146,11 @@ SENTENCES = (
     N_("Your home holds %(used)s, and is to hold %(most)s at most."),
     N_("Your home is full: it holds %(used)s of %(hard)s, and nothing can be saved."),
     N_("The disk of the homes is full, and nothing can be saved."),
+    N_("The folder of the class %(name)s could not be opened, so it is not in this server."),
+    N_(
+        "Stop the server and start it again; if that does not help, tell the admin, whose log "
+        "says why."
+    ),
     N_("Delete what you do not need."),
     N_("Disk space, on the room's start page, shows what fills your home."),
     N_("If your home is small, tell the admin."),

@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from room.plans.keys import KEYS
 from room.settings import (
     TLS,
+    ClassesSection,
     GPUs,
     Images,
     LimitsSection,
@@ -226,6 +227,7 @@ TITLES: dict[type[BaseModel], str] = {
     Login: "login",
     OAuth: "login.oauth",
     LimitsSection: "limits",
+    ClassesSection: "classes",
     HostSection: "host",
     Profile: "profiles",
     Override: "spawner_override",

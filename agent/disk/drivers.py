@@ -1,6 +1,7 @@
-"""One driver for each way of limiting a home; which one, the file system decides.
+"""One driver for each way of limiting a directory; which one, the file system decides.
 
-``make`` makes the directory of a home that was not there. ``limit`` sets its hard limit, or says
+It is a home, a class's folder or what somebody hands in: what is said of homes here goes for all.
+``make`` makes one that was not there. ``limit`` sets its hard limit, or says
 why it cannot. ``count`` returns what the file system itself counts.
 """
 
@@ -21,7 +22,7 @@ from room.mounts import mount_of
 MOUNTINFO = Path("/proc/self/mountinfo")
 SYSFS = Path("/sys/fs/btrfs")
 
-_OLD_HOME = "this home is older than the limits"
+_TOO_OLD = "it was there before this disk could hold limits"
 #: Why the kernel did not do it, in words for the admin.
 _REFUSALS = {
     errno.EPERM: "the agent may not set limits: run room up, which allows it where that helps",
@@ -89,7 +90,7 @@ class Btrfs:
             with kernel.directory(home) as directory:
                 number = _subvolume(directory)
                 if number is None:
-                    return _OLD_HOME
+                    return _TOO_OLD
                 kernel.tell(directory, abi.BTRFS_QGROUP_LIMIT, abi.btrfs_limit(number, hard))
         except OSError as error:
             return _why(error)
@@ -111,14 +112,25 @@ class Btrfs:
             return None
 
 
+def _siblings(home: Path) -> Iterable[Path]:
+    return home.parent.iterdir()
+
+
 class Project:
-    """A project for each home, which xfs and ext4 count and limit by its number."""
+    """A project for each home, which xfs and ext4 count and limit by its number.
+
+    ``others`` returns all that have their numbers from ``first`` on, as a new one has.
+    """
 
     name: quotas.DriverName = "project"
     #: Below are those that an admin's own /etc/projid may use.
     FIRST = 0x7400_0000
 
-    def __init__(self) -> None:
+    def __init__(
+        self, first: int = FIRST, others: Callable[[Path], Iterable[Path]] = _siblings
+    ) -> None:
+        self._first = first
+        self._others = others
         self._numbering = threading.Lock()
 
     def make(self, home: Path, mode: int) -> None:
@@ -126,7 +138,7 @@ class Project:
             home.mkdir(mode=mode)
             try:
                 with kernel.directory(home) as directory:
-                    number = next_project(self.FIRST, map(self._project, home.parent.iterdir()))
+                    number = next_project(self._first, map(self._project, self._others(home)))
                     kernel.tell(directory, abi.FS_SETXATTR, _xattr(directory).in_project(number))
             except OSError:
                 # A home of no project could never be limited: the next start tries again.
@@ -137,8 +149,8 @@ class Project:
         try:
             with kernel.directory(home) as directory:
                 number = _xattr(directory).project
-                if number < self.FIRST:
-                    return _OLD_HOME
+                if number < self._first:
+                    return _TOO_OLD
                 kernel.limit_project(directory, number, abi.project_limit(hard))
         except OSError as error:
             return _why(error)
@@ -148,7 +160,7 @@ class Project:
         try:
             with kernel.directory(home) as directory:
                 number = _xattr(directory).project
-                if number < self.FIRST:
+                if number < self._first:
                     return None
                 use = abi.ProjectUse.read(kernel.project_quota(directory, number))
         except OSError:
@@ -168,12 +180,16 @@ def next_project(first: int, taken: Iterable[int]) -> int:
     return max((number + 1 for number in taken if number >= first), default=first)
 
 
-def driver(homes: Path, mountinfo: Callable[[], str] = MOUNTINFO.read_text) -> Driver:
-    """Return the driver for the file system that ``homes`` is on now."""
+def driver(
+    homes: Path,
+    mountinfo: Callable[[], str] = MOUNTINFO.read_text,
+    project: Callable[[], Driver] = Project,
+) -> Driver:
+    """Return the driver for the file system that ``homes`` is on now; of projects, ``project``."""
     support = quotas.support(mount_of(mountinfo(), homes.resolve()), btrfs_counts=None)
     if support.driver == "btrfs":
         return Btrfs()
-    return Project() if support.driver == "project" else Unlimited(support.why)
+    return project() if support.driver == "project" else Unlimited(support.why)
 
 
 def _subvolume(directory: int) -> int | None:

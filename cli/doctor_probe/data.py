@@ -41,6 +41,7 @@ def _ready(root: Path) -> bool:
     try:
         return (
             (root / "homes").is_dir()
+            and (root / "classes").is_dir()
             and (root / "datasets").is_dir()
             and (root / "state").stat().st_uid == ROOM_UID
         )

@@ -17,6 +17,7 @@ from room.settings.rules import settings_warnings
 from room.settings.schema import (
     GIB,
     TLS,
+    ClassesSection,
     GPUs,
     LimitsSection,
     Login,
@@ -29,6 +30,7 @@ from room.settings.schema import (
 __all__ = [
     "GIB",
     "TLS",
+    "ClassesSection",
     "GPUs",
     "Images",
     "LimitsSection",

@@ -185,6 +185,17 @@ class LimitsSection(Section):
     )
 
 
+class ClassesSection(Section):
+    """What classes may keep on the disk, where it can hold a limit. 0: no limit."""
+
+    folder: Annotated[Size, Field(ge=0)] = Field(
+        20 * GIB, description="Size of a class's folder, which its instructors write."
+    )
+    hand_in: Annotated[Size, Field(ge=0)] = Field(
+        2 * GIB, description="Size of what each student can hand in, in each class."
+    )
+
+
 class Seats(Section):
     """GPUs that several servers use at once. Say which: by `gpus`, or by `model`.
 
@@ -312,6 +323,10 @@ class Settings(Section):
     limits: LimitsSection = Field(
         LimitsSection(),
         description="What one server may take where its profile says nothing. Every limit is hard.",
+    )
+    classes: ClassesSection = Field(
+        ClassesSection(),
+        description="What classes may keep on the disk, where it can hold a limit. 0: no limit.",
     )
     host: HostSection = Field(
         HostSection(), description="What the host does at once, and what it keeps for itself."

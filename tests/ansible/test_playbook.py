@@ -107,6 +107,7 @@ def test_a_data_root_is_made_once_and_then_left_alone(open_folder):
     assert modes == {
         "room": (0, "0o755"),
         "homes": (0, "0o700"),
+        "classes": (0, "0o700"),
         "datasets": (0, "0o755"),
         "state": (1100, "0o700"),
     }

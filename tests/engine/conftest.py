@@ -204,10 +204,11 @@ def running_agent(
 ) -> Iterator[dict[str, str]]:
     """Run the agent on loopback; yield the traits that point a spawner at it.
 
-    Without ``looks`` it knows of no GPU. Homes are in ``directory`` without a ``data_root``.
+    Without ``looks`` it knows of no GPU. Without a ``data_root`` it is in ``directory``.
     """
     data_root = data_root or directory / "data"
-    (data_root / "homes").mkdir(parents=True)
+    for name in ("homes", "classes"):
+        (data_root / name).mkdir(parents=True)
     token = secrets.token_hex(32)
     (directory / "agent_token").write_text(token)
     port = free_port()

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from room import usage
+from room.people import People
 from tests.engine.conftest import Room
 from tests.engine.test_sessions import ask_lease
 from tests.utils.faulty_engine import FaultyEngine
@@ -30,6 +31,8 @@ def test_a_start_is_three_calls_and_a_server_that_runs_is_none(
 ) -> None:
     hub = room.open(engine=engine, traits=agent)
     hub.add("alice", "bob")
+    # A class's folder is no call more: it comes with the home, and is mounted without a volume.
+    People(room.store).add("alice", ["ml101"])
     hub.start_server("alice")
     calls = [re.sub(r"[0-9a-f]{64}", "<id>", line) for line in engine.requests]
     first = next(n for n, line in enumerate(calls) if "/volumes/create" in line)
@@ -43,6 +46,7 @@ def test_a_start_is_three_calls_and_a_server_that_runs_is_none(
     ]
     seen = len(engine.requests)
     container = room.container("alice")
+    assert "/class/ml101" in {mount["Destination"] for mount in container.attrs["Mounts"]}
     # Since when it runs was told by the event of its start, and so the ledger knows it, too.
     assert ask_lease(room, hub, "alice").status_code == 200
     with room.store.read() as connection:

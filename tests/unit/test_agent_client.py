@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from room.classdirs import ClassDir
 from spawner import homes
 from spawner.agent import AgentSilentError, asker
-from spawner.homes import AgentClient, HomeUnavailableError, Opened
+from spawner.homes import AgentClient, ClassAsk, HomeUnavailableError, Opened, OpenedClass
 
 TOKEN = "the room's"
 
@@ -32,7 +33,18 @@ class Agent(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         known = asked["user"].startswith("alice")
         mine = self.headers["Authorization"] == f"Bearer {TOKEN}"
-        self._say(200 if known and mine else 403, {"path": f"/homes/{asked['user']}"})
+        classes = [
+            {
+                "class_name": each["class_name"],
+                "folder": f"/f up to {asked['folder']}",
+                "hand_in": f"/{each['hand_in']} up to {asked['hand_in']}",
+                "problem": "",
+                "why": "",
+            }
+            for each in asked.get("classes", ())
+        ]
+        home = {"path": f"/homes/{asked['user']}", "classes": classes}
+        self._say(200 if known and mine else 403, home)
 
     def _say(self, status: int, words: Any) -> None:
         body = json.dumps(words).encode()
@@ -76,6 +88,15 @@ def test_three_hundred_homes_are_opened_though_the_loop_is_busy_for_longer_than_
         return list(await asyncio.gather(*asked))
 
     assert asyncio.run(open_all()) == [Opened(f"/homes/alice{n}") for n in range(300)]
+
+
+def test_folders_of_classes_come_with_the_home_in_one_answer(url: str, token: Path) -> None:
+    classes = (ClassDir("ml101", True, "all"), ClassDir("nlp", False, "own"))
+    opened = asyncio.run(AgentClient(url, token).home("alice", 0, 0, ClassAsk(classes, 9, 5)))
+    assert opened.classes == (
+        OpenedClass("ml101", "/f up to 9", "/all up to 5", "", ""),
+        OpenedClass("nlp", "/f up to 9", "/own up to 5", "", ""),
+    )
 
 
 def test_a_home_that_there_is_not_yet_is_told_from_an_agent_that_does_not_know(

@@ -36,8 +36,12 @@ def member(class_name: str, role: str = "student", **more) -> Membership:
     ("role", "may"),
     [
         pytest.param("student", set(), id="student"),
-        pytest.param("assistant", {"see", "open", "stop"}, id="assistant"),
-        pytest.param("instructor", {"see", "open", "stop", "start", "give"}, id="instructor"),
+        pytest.param("assistant", {"see", "open", "stop", "collect"}, id="assistant"),
+        pytest.param(
+            "instructor",
+            {"see", "open", "stop", "start", "give", "collect", "publish"},
+            id="instructor",
+        ),
     ],
 )
 def test_what_each_role_may(role, may) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from traitlets.config import Config
 
-from room.settings import Settings
+from room.settings import GIB, Settings
 from spawner import hub
 
 
@@ -31,3 +31,16 @@ def test_a_server_runs_as_long_as_the_limits_say(limits, seconds):
     c = Config()
     hub.update_limits(c, Settings(limits=limits))
     assert c.RoomSpawner.session == seconds
+
+
+@pytest.mark.parametrize(
+    ("classes", "limits"),
+    [
+        pytest.param({}, (20 * GIB, 2 * GIB), id="where nothing is said"),
+        pytest.param({"folder": "1G", "hand_in": 0}, (GIB, 0), id="as the admin says"),
+    ],
+)
+def test_class_folders_hold_what_the_settings_say(classes, limits):
+    c = Config()
+    hub.update_limits(c, Settings(classes=classes))
+    assert (c.RoomSpawner.class_folder_hard, c.RoomSpawner.hand_in_hard) == limits

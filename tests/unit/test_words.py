@@ -103,6 +103,7 @@ def said() -> list[str]:
         stages.home_near(9 << 30, 8 << 30, 0),
         stages.home_full(9 << 30, 10 << 30),
         stages.disk_full(),
+        stages.no_class_folder("c"),
         options.parse({"rescue": "2"}, PROFILES),
         options.parse([], PROFILES),
         options.parse({"profile": 3}, PROFILES),
