@@ -36,15 +36,21 @@ def serve(options: Options) -> None:
 
     from agent.app import make_app
     from agent.homes import Homes
+    from agent.publications import Publications
 
     data_root = Path(os.environ["ROOM_DATA_ROOT"])
     token = (data_root / "state" / "secrets" / "agent_token").read_text().strip()
     looks = sampler(options, listen=True)
     looks.start()
     homes = Homes.at(data_root / "homes", options.state)
-    app = make_app(data_root, token, looks, homes)
-    # Hub and console reach it by name on the control network, where no student is.
-    uvicorn.run(app, host="0.0.0.0", port=PORT, access_log=False)  # noqa: S104
+    publications = Publications(data_root / "datasets", data_root / "homes")
+    publications.open()
+    app = make_app(data_root, token, looks, homes, publications=publications)
+    try:
+        # Hub and console reach it by name on the control network, where no student is.
+        uvicorn.run(app, host="0.0.0.0", port=PORT, access_log=False)  # noqa: S104
+    finally:
+        publications.close()
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ from fastapi import Path as InPath
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
-from agent import metrics
+from agent import metrics, publishing_api
 from agent.classdirs import ClassDirs, DirLimits
 from agent.disk.limits import Limits
 from agent.homes import HomeError, Homes
+from agent.publications import Publications
 from agent.snapshot import Snapshot
 from room import homeuse
 from room.classdirs import HandIn
@@ -87,11 +88,13 @@ def make_app(
     looks: Looks | None = None,
     homes: Homes | None = None,
     classes: ClassDirs | None = None,
+    publications: Publications | None = None,
 ) -> FastAPI:
     """Return the application for the files under ``data_root``, open to holders of ``token``.
 
     Without ``homes`` they are those under it, whose limits are forgotten at its end; without
-    ``classes`` they are those under it. Without ``looks`` it knows of no GPU.
+    ``classes`` they are those under it. Without ``looks`` it knows of no GPU, and without
+    ``publications`` it publishes nothing.
     """
     if len(token) < 32:
         raise ValueError("the agent's token has fewer than 32 characters")
@@ -111,6 +114,8 @@ def make_app(
     _serve_homes(app, homes, classes or ClassDirs.at(data_root / "classes"), authorized)
     if looks is not None:
         _serve_gpus(app, looks, authorized)
+    if publications is not None:
+        publishing_api.serve(app, publications, authorized)
     return app
 
 

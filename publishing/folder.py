@@ -39,6 +39,10 @@ class Measure:
     files: int
 
 
+class NoFolderError(Exception):
+    """What was named is no folder, or only by way of a link."""
+
+
 class _Open:
     """An open directory that several users share; the last one to leave closes it."""
 
@@ -64,10 +68,10 @@ class _Found:
     found: os.stat_result
 
 
-def measure(path: str) -> Measure:
-    """Return how large a folder is, without reading its files."""
+def measure(path: str, below: str = "") -> Measure:
+    """Return how large a folder is, without reading its files; ``below``: as ``take`` has it."""
     size = files = 0
-    for directory, _, found in _walk(path):
+    for directory, _, found in _walk(path, below):
         directory.leave()
         for each in found:
             if stat.S_ISREG(each.found.st_mode):
@@ -76,8 +80,8 @@ def measure(path: str) -> Measure:
     return Measure(size, files)
 
 
-def take(path: str, stage: Stage) -> None:
-    """Take all of a folder.
+def take(path: str, stage: Stage, below: str = "") -> None:
+    """Take all of a folder, or of the one ``below`` it, to which no link leads.
 
     Raises ``PathRefusedError`` for what no dataset may have, a device or a link out of the folder
     among it, and ``ChangedError`` for what was another while it was read.
@@ -85,7 +89,7 @@ def take(path: str, stage: Stage) -> None:
     pending: dict[Future[None], _Open] = {}
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="publish") as pool:
         try:
-            for directory, inside, found in _walk(path):
+            for directory, inside, found in _walk(path, below):
                 try:
                     if inside:
                         stage.directory(inside)
@@ -124,12 +128,12 @@ def _settle(pending: dict[Future[None], _Open], done: set[Future[None]]) -> None
         work.result()
 
 
-def _walk(path: str) -> Iterator[tuple[_Open, bytes, list[_Found]]]:
+def _walk(path: str, below: str) -> Iterator[tuple[_Open, bytes, list[_Found]]]:
     """Yield every directory open, with its path and what is in it. Who takes one leaves it.
 
     A directory is opened when its turn comes, from its parent, which stays open until then.
     """
-    root = _Open(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    root = _Open(_root(path, below))
     waiting: list[tuple[_Open, _Found | None, bytes]] = [(root, None, b"")]
     try:
         while waiting:
@@ -140,12 +144,27 @@ def _walk(path: str) -> Iterator[tuple[_Open, bytes, list[_Found]]]:
                 parent.leave()
             inside = _join(above, step.name) if step else b""
             found = _listed(directory, inside)
-            below = [each for each in found if stat.S_ISDIR(each.found.st_mode)]
-            waiting += [(directory.join(), each, inside) for each in reversed(below)]
+            deeper = [each for each in found if stat.S_ISDIR(each.found.st_mode)]
+            waiting += [(directory.join(), each, inside) for each in reversed(deeper)]
             yield directory, inside, found
     finally:
         for parent, _, _ in waiting:
             parent.leave()
+
+
+def _root(path: str, below: str) -> int:
+    """Open a folder that is named by whom ``path`` belongs to: step by step, through no link."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for part in below.split("/") if below else ():
+        try:
+            step = os.open(part, _DIRECTORY, dir_fd=handle)
+        except OSError as error:
+            shown = repr(below[:200])
+            raise NoFolderError(f"there is no folder {shown} that no link leads to") from error
+        finally:
+            os.close(handle)
+        handle = step
+    return handle
 
 
 def _listed(directory: _Open, inside: bytes) -> list[_Found]:

@@ -34,7 +34,11 @@ def _from_file(source: Mapping[str, Any], stage: Stage, meter: Meter) -> None:
     folder.take_file(source["path"], stage)
 
 
-READERS: dict[str, Reader] = {"folder": _from_folder, "file": _from_file}
+def _from_home(source: Mapping[str, Any], stage: Stage, meter: Meter) -> None:
+    folder.take(source["path"], stage, source["below"])
+
+
+READERS: dict[str, Reader] = {"folder": _from_folder, "file": _from_file, "home": _from_home}
 
 
 def gather(desk: Desk, job: Job, meter: Meter) -> Job:
@@ -43,17 +47,21 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
     Whoever calls it holds the job. Again after a crash it goes on where it was. Raises what its
     source raises, ``NoSpaceError`` and ``CancelledJobError``; the job then says why.
     """
-    shelf = desk.shelf
+    shelf, directory = desk.shelf, desk.directory(job)
     if job.state == "stored":
         _appear(shelf, desk, job)
         return job
     promised = desk.promised(job)
     try:
+        if not job.expected and job.source["kind"] == "home":
+            size = folder.measure(job.source["path"], job.source["below"]).size
+            job = desk.write(replace(job, expected=size))
+            meter.expect(size)
         why = refusal(max(0, job.expected - desk.progress(job).done), shelf.disk(), promised)
         if why is not None:
             raise NoSpaceError(why)
         # What was not synced before the machine went down may be anything by now.
-        stage = Stage(shelf, desk.directory(job), meter.tell, resume=job.boot == boot())
+        stage = Stage(shelf, directory, meter.tell, resume=job.boot == boot())
         job = desk.write(replace(job, state="gathering", why="", boot=boot()))
         READERS[job.source["kind"]](job.source, stage, meter)
         summary = stage.finish(

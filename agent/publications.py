@@ -1,0 +1,176 @@
+"""Publications that the room itself works on, for who has no account on the host.
+
+Each is a process of its own (``publishing.work``). One that ended with the agent, or with the
+machine, is begun again with it; what the command publishes from a folder of the host is the
+command's to go on with.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from publishing.job import Desk, Job, Progress
+from publishing.shelf import Shelf
+from publishing.upkeep import cancel
+from room import names
+from room.datasets.paths import check
+
+#: Sources that the agent reads.
+OURS = ("home",)
+#: How many are worked on at once; the others wait in the order in which they came.
+AT_ONCE = 2
+
+
+class NoSuchPublicationError(LookupError):
+    """There is none of that id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One that is under way, waits, or stopped. ``running``: somebody works on it now."""
+
+    job: Job
+    progress: Progress
+    running: bool
+
+
+class Publications:
+    """Those of one host. ``homes`` is where the homes are that folders are copied from."""
+
+    def __init__(self, datasets: Path, homes: Path) -> None:
+        self._shelf = Shelf(datasets)
+        self._desk = Desk(self._shelf)
+        self._homes = homes
+        self._lock = threading.Lock()
+        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._waiting: list[str] = []
+
+    def open(self) -> None:
+        """Make the directories, and go on with what was under way."""
+        self._shelf.prepare()
+        for job in self._desk.all():
+            if job.state == "gathering" and job.source["kind"] in OURS:
+                self._queue(job)
+
+    def from_home(
+        self,
+        name: str,
+        actor: str,
+        user: str,
+        path: str,
+        *,
+        about: Mapping[str, str],
+        classes: tuple[str, ...],
+    ) -> Publication:
+        """Begin to publish a folder of somebody's home. Raises ``PathRefusedError``.
+
+        It is a copy: what its owner does there afterwards changes nothing.
+        """
+        below = check(path) if path.strip("/. ") else ""
+        home = self._homes / names.home_directory(user)
+        source = {"kind": "home", "user": user, "path": str(home), "below": below}
+        job = self._desk.begin(name, actor, source, about=about, classes=classes)
+        self._queue(job)
+        return self._seen(job)
+
+    def all(self) -> list[Publication]:
+        self._next()
+        return [self._seen(job) for job in self._desk.all()]
+
+    def again(self, identity: str) -> Publication:
+        """Go on with one that stopped. Raises ``NoSuchPublicationError``."""
+        job = self._get(identity)
+        if job.source["kind"] not in OURS:
+            raise NoSuchPublicationError("this one is gone on with by the command that began it")
+        if job.state != "stored" and not self._desk.running(job):
+            job = self._desk.write(replace(job, state="gathering", why=""))
+            self._queue(job)
+        return self._seen(job)
+
+    def cancel(self, identity: str) -> bool:
+        """Stop one and remove what it made. False: it stops by itself within a second."""
+        job = self._get(identity)
+        with self._lock:
+            if job.id in self._waiting:
+                self._waiting.remove(job.id)
+        return cancel(self._desk, job.id)
+
+    def forget(self, identity: str) -> None:
+        """Remove what is left of one that is in the room's database now."""
+        self._desk.end(self._get(identity))
+
+    def close(self) -> None:
+        """End the workers; what they worked on is gone on with at the next start."""
+        with self._lock:
+            self._waiting.clear()
+            for worker in self._workers.values():
+                worker.terminate()
+            for worker in self._workers.values():
+                worker.wait()
+
+    # -- parts -------------------------------------------------------------------------------
+
+    def _get(self, identity: str) -> Job:
+        try:
+            return self._desk.get(identity)
+        except LookupError as error:
+            raise NoSuchPublicationError(str(error)) from error
+
+    def _seen(self, job: Job) -> Publication:
+        return Publication(job, self._desk.progress(job), self._desk.running(job))
+
+    def _queue(self, job: Job) -> None:
+        with self._lock:
+            if job.id not in self._waiting:
+                self._waiting.append(job.id)
+        self._next()
+
+    def _next(self) -> None:
+        """Begin with those that wait, while there is a place."""
+        with self._lock:
+            for identity, worker in list(self._workers.items()):
+                if worker.poll() is not None:
+                    del self._workers[identity]
+            while self._waiting and len(self._workers) < AT_ONCE:
+                identity = self._waiting.pop(0)
+                command = [sys.executable, "-m", "publishing.work", self._shelf.root, identity]
+                self._workers[identity] = subprocess.Popen(command)
+                threading.Thread(
+                    target=self._after, args=(self._workers[identity],), daemon=True
+                ).start()
+                logging.getLogger(__name__).info("Publication %s begins", identity)
+
+    def _after(self, worker: subprocess.Popen[bytes]) -> None:
+        worker.wait()
+        self._next()
+
+
+def as_dict(seen: Publication) -> dict[str, Any]:
+    """Return what the console is told of a publication."""
+    job, progress = seen.job, seen.progress
+    return {
+        "id": job.id,
+        "name": job.name,
+        "actor": job.actor,
+        "kind": job.source["kind"],
+        "about": dict(job.about),
+        "classes": list(job.classes),
+        "began": job.began,
+        "state": job.state,
+        "why": job.why,
+        "running": seen.running,
+        "done": progress.done,
+        "total": progress.total or job.expected,
+        "rate": progress.rate,
+        "left": progress.left,
+        "digest": job.digest,
+        "size": job.size,
+        "files": job.files,
+    }

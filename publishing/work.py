@@ -1,0 +1,43 @@
+"""``python -m publishing.work SHELF ID``: bring one publication's files to where versions are.
+
+A process of its own, so that a kill ends this one publication, and its reading and hashing takes
+no turn of who started it. What came of it is in the publication's own words.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from publishing.copying import ChangedError
+from publishing.folder import NoFolderError
+from publishing.job import BusyJobError, CancelledJobError, Desk
+from publishing.publish import NoSpaceError, gather
+from publishing.shelf import Shelf
+from room.datasets.paths import PathRefusedError
+
+#: Students' servers come first.
+NICE = 10
+#: Ends for a reason that the publication has written down.
+SAID = 1
+
+
+def main(arguments: list[str]) -> int:
+    root, identity = arguments
+    os.nice(NICE)
+    desk = Desk(Shelf(Path(root)))
+    try:
+        job = desk.get(identity)
+        with desk.held(job):
+            gather(desk, job, desk.note(job))
+    except (BusyJobError, CancelledJobError):
+        return 0
+    except (PathRefusedError, ChangedError, NoFolderError, NoSpaceError) as error:
+        print(f"{job.name}, {job.id[:8]}: {error}", file=sys.stderr)
+        return SAID
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

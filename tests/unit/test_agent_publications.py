@@ -1,0 +1,155 @@
+"""What the agent publishes for who has no account on the host: folders of homes, as copies."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from agent.app import make_app
+from agent.publications import Publications
+from publishing.publish import announce
+from tests.utils.published import Library, contents
+from tests.utils.wait import wait_until
+
+TOKEN = "t" * 40
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    data = tmp_path / "homes" / "alice" / "cats"
+    data.mkdir(parents=True)
+    for number in range(20):
+        (data / f"{number}.png").write_bytes(os.urandom(5000))
+    Library.at(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def publications(root: Path) -> Iterator[Publications]:
+    made = Publications(root / "datasets", root / "homes")
+    made.open()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def agent(root: Path, publications: Publications) -> TestClient:
+    app = make_app(root, TOKEN, publications=publications)
+    return TestClient(app, headers={"Authorization": f"Bearer {TOKEN}"})
+
+
+def ask(agent: TestClient, path: str = "cats", **more: Any) -> Any:
+    source = {"user": "alice", "path": path}
+    return agent.post(
+        "/v1/publications", json={"name": "cats", "actor": "ann", "source": source} | more
+    )
+
+
+def stopped(agent: TestClient, identity: str) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        (found,) = [one for one in agent.get("/v1/publications").json() if one["id"] == identity]
+        over = found["state"] in ("stored", "failed") and not found["running"]
+        return found if over else None
+
+    return wait_until(look, timeout=60)
+
+
+def test_a_folder_of_a_home_becomes_a_version(agent: TestClient, root: Path) -> None:
+    begun = ask(agent, classes=["ml101"], licence="CC0")
+    assert begun.status_code == 201
+    found = stopped(agent, begun.json()["id"])
+    assert (found["state"], found["files"], found["size"]) == ("stored", 20, 100_000)
+    library = Library.at(root)
+    made = announce(library.catalog, library.desk, library.desk.get(found["id"]))
+    tree = library.shelf.tree("cats", made.version.digest)
+    assert contents(tree) == contents(root / "homes/alice/cats")
+    (known,) = library.catalog.of(["ml101"])
+    assert known.licence == "CC0"
+    assert agent.get("/v1/publications").json() == []
+    assert library.leaked() == library.broken() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "rule"),
+    [
+        pytest.param("../bob", 422, "leads out by ..", id="out"),
+        pytest.param("/etc", 422, "absolute", id="absolute"),
+        pytest.param("a\nb", 422, "line break", id="line-break"),
+    ],
+)
+def test_a_folder_outside_the_home_is_refused_at_once(
+    agent: TestClient, path: str, status: int, rule: str
+) -> None:
+    answer = ask(agent, path)
+    assert answer.status_code == status
+    assert rule in answer.json()["detail"]
+    assert agent.get("/v1/publications").json() == []
+
+
+@pytest.mark.parametrize("where", ["cats/link", "link", "nowhere"])
+def test_a_folder_behind_a_link_is_nobodys_to_publish(
+    agent: TestClient, root: Path, where: str
+) -> None:
+    """Root copies: a link in a home leads wherever its owner likes."""
+    (root / "homes/alice/link").symlink_to(root / "homes")
+    (root / "homes/alice/cats/link").symlink_to("/etc")
+    found = stopped(agent, ask(agent, where).json()["id"])
+    assert found["state"] == "failed"
+    assert "no link leads to" in found["why"]
+
+
+def test_what_cannot_be_in_a_dataset_is_said_and_can_be_mended(
+    agent: TestClient, root: Path
+) -> None:
+    bad = root / "homes/alice/cats/out"
+    bad.symlink_to("../../bob/secret")
+    identity = ask(agent).json()["id"]
+    found = stopped(agent, identity)
+    assert "'out' cannot be in a dataset" in found["why"]
+    bad.unlink()
+    assert agent.post(f"/v1/publications/{identity}/again").status_code == 200
+    assert stopped(agent, identity)["state"] == "stored"
+
+
+def test_a_cancelled_publication_leaves_nothing(agent: TestClient, root: Path) -> None:
+    (root / "homes/alice/cats/out").symlink_to("/etc")
+    identity = ask(agent).json()["id"]
+    stopped(agent, identity)
+    assert agent.delete(f"/v1/publications/{identity}").json() == {"gone": True}
+    assert Library.at(root).leaked() == []
+    assert agent.delete(f"/v1/publications/{identity}").status_code == 404
+
+
+def test_a_worker_that_is_killed_is_gone_on_with_by_the_next_agent(
+    root: Path, publications: Publications
+) -> None:
+    big = root / "homes/alice/cats/big"
+    with big.open("wb") as file:
+        file.truncate(3 * 1024**3)  # long enough to be met at it
+    seen = publications.from_home("cats", "ann", "alice", "cats", about={}, classes=())
+    (worker,) = publications._workers.values()
+    wait_until(lambda: any(each.progress.done for each in publications.all()), timeout=60)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    big.unlink()
+    assert publications.all()[0].job.state == "gathering"
+    again = Publications(root / "datasets", root / "homes")
+    again.open()
+    try:
+        wait_until(lambda: again.all()[0].job.state == "stored", timeout=60)
+        assert again.all()[0].job.id == seen.job.id
+        assert again.all()[0].job.files == 20
+    finally:
+        again.close()
+
+
+def test_nobody_without_the_token_publishes(root: Path, publications: Publications) -> None:
+    agent = TestClient(make_app(root, TOKEN, publications=publications))
+    assert agent.get("/v1/publications").status_code == 401
+    assert ask(agent).status_code == 401
