@@ -1,4 +1,4 @@
-"""``python -m agent``: homes, GPUs and their use on the control network; ``--once`` prints those.
+"""``python -m agent``: homes, GPUs, and what servers use; ``--once`` prints what there is of GPUs.
 
 ``--once`` needs nothing but NVML and, to tell servers, the engine: it is also how ``room doctor``
 and ``room up`` look at the cards.
@@ -12,7 +12,7 @@ import logging
 import os
 from pathlib import Path
 
-from agent.gpus import Options, sampler
+from agent.gpus import Options, accountant, sampler
 
 PORT = 8010
 
@@ -40,12 +40,14 @@ def serve(options: Options) -> None:
 
     data_root = Path(os.environ["ROOM_DATA_ROOT"])
     token = (data_root / "state" / "secrets" / "agent_token").read_text().strip()
-    looks = sampler(options, listen=True)
+    counts = accountant(options)
+    counts.start()
+    looks = sampler(options, listen=True, counts=counts)
     looks.start()
     homes = Homes.at(data_root / "homes", options.state)
     publications = Publications(data_root / "datasets", data_root / "homes")
     publications.open()
-    app = make_app(data_root, token, looks, homes, publications=publications)
+    app = make_app(data_root, token, looks, homes, counts=counts, publications=publications)
     try:
         # Hub and console reach it by name on the control network, where no student is.
         uvicorn.run(app, host="0.0.0.0", port=PORT, access_log=False)  # noqa: S104

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -19,7 +19,8 @@ from agent.disk.limits import Limits
 from agent.homes import HomeError, Homes
 from agent.publications import Publications
 from agent.snapshot import Snapshot
-from room import homeuse
+from room import accounting, homeuse
+from room.accounting import Reading
 from room.classdirs import HandIn
 from room.gpus import inventory as inventories
 from room.gpus import use as uses
@@ -82,6 +83,12 @@ class Looks(Protocol):
     def age(self) -> float | None: ...
 
 
+class Counts(Protocol):
+    """Who counts what containers use: ``agent.accounting.Accountant``."""
+
+    def readings(self) -> Iterable[Reading]: ...
+
+
 def make_app(
     data_root: Path,
     token: str,
@@ -89,12 +96,14 @@ def make_app(
     homes: Homes | None = None,
     classes: ClassDirs | None = None,
     publications: Publications | None = None,
+    counts: Counts | None = None,
 ) -> FastAPI:
     """Return the application for the files under ``data_root``, open to holders of ``token``.
 
     Without ``homes`` they are those under it, whose limits are forgotten at its end; without
     ``classes`` they are those under it. Without ``looks`` it knows of no GPU, and without
-    ``publications`` it publishes nothing.
+    ``publications`` it publishes nothing; without ``counts`` it knows of nobody's use of CPU and
+    memory.
     """
     if len(token) < 32:
         raise ValueError("the agent's token has fewer than 32 characters")
@@ -116,6 +125,8 @@ def make_app(
         _serve_gpus(app, looks, authorized)
     if publications is not None:
         publishing_api.serve(app, publications, authorized)
+    if counts is not None:
+        _serve_counts(app, counts, authorized)
     return app
 
 
@@ -150,6 +161,12 @@ def _serve_homes(
             return homeuse.as_dict(homes.use(user, patience))
         except HomeError as error:
             raise HTTPException(404, str(error)) from error
+
+
+def _serve_counts(app: FastAPI, counts: Counts, authorized: Callable[..., None]) -> None:
+    @app.get("/v1/accounting", dependencies=[Depends(authorized)])
+    def readings() -> dict[str, Any]:
+        return accounting.as_dict(counts.readings())
 
 
 def _serve_gpus(app: FastAPI, looks: Looks, authorized: Callable[..., None]) -> None:

@@ -6,8 +6,10 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from agent import cdi, cgroups, servers, simulated
+from agent.accounting import Accountant
 from agent.known import Known
 from agent.nvml import NvmlSource
 from agent.reading import Source
@@ -46,8 +48,17 @@ class Options:
         )
 
 
-def sampler(options: Options, *, listen: bool) -> Sampler:
-    """Return what takes snapshots of this host. ``listen``: hear Xids from now on too."""
+def accountant(options: Options) -> Accountant:
+    """Return what counts the use of this host's containers, by the room's days."""
+    zone = ZoneInfo(_settings(options).timezone)
+    return Accountant(lambda: cgroups.groups(options.cgroups), zone)
+
+
+def sampler(options: Options, *, listen: bool, counts: Accountant | None = None) -> Sampler:
+    """Return what takes snapshots of this host. ``listen``: hear Xids from now on too.
+
+    ``counts`` knows what servers use; without it they are looked at with each snapshot.
+    """
     settings = _settings(options)
     file = options.state / "inventory.json" if options.state and not options.simulate else None
     return Sampler(
@@ -55,7 +66,8 @@ def sampler(options: Options, *, listen: bool) -> Sampler:
         Known(file),
         sharing=settings.gpus.sharing,
         servers=_servers(options, settings),
-        cpu=cgroups.reader(options.cgroups),
+        cpu=cgroups.reader(options.cgroups) if counts is None else counts.cpu,
+        memory=(lambda _containers: {}) if counts is None else counts.memory,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from agent.snapshot import Snapshot
@@ -126,6 +126,21 @@ class GPUCollector(Collector):
                 if used is not None:
                     memory.add_metric([*who, uuid], used * MIB)
         yield from (processes, memory)
+        cpu = CounterMetricFamily(
+            "torchroom_server_cpu_seconds",
+            "CPU-seconds that the server has used since its container began.",
+            labels=["user", "server"],
+        )
+        for owner, seconds in self._snapshot.use.cpu.items():
+            cpu.add_metric([owner.user, owner.server], seconds)
+        resident = GaugeMetricFamily(
+            "torchroom_server_memory_bytes",
+            "Memory of the host that the server holds, without files that nobody has used lately.",
+            labels=["user", "server"],
+        )
+        for owner, size in self._snapshot.memory.items():
+            resident.add_metric([owner.user, owner.server], size)
+        yield from (cpu, resident)
 
 
 def render(snapshot: Snapshot, age: float | None) -> bytes:

@@ -37,6 +37,8 @@ class Snapshot:
     use: Use = field(default_factory=Use)
     problem: str = ""
     cdi_names: frozenset[str] = frozenset()
+    #: Bytes that each server holds of the host's memory; who is not named is not told of.
+    memory: Mapping[Owner, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``python -m agent --once`` prints."""
@@ -64,6 +66,7 @@ class Sampler:
         servers: Callable[[], Mapping[str, Owner]] = dict,
         cgroup: Callable[[int], str] = cgroup_of,
         cpu: Callable[[Iterable[str]], Mapping[str, float]] = lambda _containers: {},
+        memory: Callable[[Iterable[str]], Mapping[str, int]] = lambda _containers: {},
         now: Callable[[], datetime] = _now,
         clock: Callable[[], float] = time.monotonic,
         log: logging.Logger = LOG,
@@ -74,6 +77,7 @@ class Sampler:
         self._servers = servers
         self._cgroup = cgroup
         self._cpu = cpu
+        self._memory = memory
         self._now = now
         self._clock = clock
         self._log = log
@@ -95,6 +99,7 @@ class Sampler:
         # stays what it was until then.
         before = self._taken[1].use if self._taken else Use()
         self._taken = (self._clock(), replace(snapshot, use=before))
+        held: dict[Owner, int] = {}
         # Cards that do not answer are not cards at rest.
         use = Use(reading.uses, read_at=at, problem=silence(reading.problem))
         try:
@@ -106,8 +111,9 @@ class Sampler:
             units = tuple(replace(u, strangers=strangers.get(u.uuid, 0)) for u in reading.uses)
             used = self._cpu(servers)
             cpu = {servers[container]: seconds for container, seconds in used.items()}
+            held = {servers[each]: size for each, size in self._memory(servers).items()}
             use = replace(use, units=units, servers=found, cpu=cpu)
-        snapshot = replace(snapshot, use=use)
+        snapshot = replace(snapshot, use=use, memory=held)
         self._taken = (self._clock(), snapshot)
         return snapshot
 
@@ -121,7 +127,7 @@ class Sampler:
             return snapshot
         why = f"the driver has not answered for {age:.0f} seconds"
         stale = inventories.unknown(snapshot.inventory, why)
-        return replace(snapshot, inventory=stale, use=Use(problem=why), problem=why)
+        return replace(snapshot, inventory=stale, use=Use(problem=why), problem=why, memory={})
 
     def age(self) -> float | None:
         """Return the seconds since the newest snapshot; None before the first."""

@@ -142,8 +142,12 @@ class StubHub(AbstractContextManager["StubHub"]):
             environment={
                 "ROOM_DATA_ROOT": str(self._directory),
                 "ROOM_AGENT_STATE": str(self._state / "agent"),
+                "ROOM_CGROUPS": "/host/cgroup",
             },
-            volumes={str(self._directory): {"bind": str(self._directory), "mode": "rw"}},
+            volumes={
+                str(self._directory): {"bind": str(self._directory), "mode": "rw"},
+                "/sys/fs/cgroup": {"bind": "/host/cgroup", "mode": "ro"},
+            },
         )
 
     def _run_hub(self) -> None:

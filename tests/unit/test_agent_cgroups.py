@@ -33,3 +33,74 @@ def test_cpu_seconds_are_read(tmp_path: Path, file: str, text: str, seconds: flo
     assert cgroups.cpu_seconds(ONE, tmp_path) == seconds
     expected = {} if seconds is None else {ONE: seconds}
     assert cgroups.reader(tmp_path)([ONE]) == expected
+
+
+STAT = "anon 500\ninactive_file 300\nactive_file 7\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "held"),
+    [
+        pytest.param(
+            {f"docker/{ONE}/memory.current": "1000\n", f"docker/{ONE}/memory.stat": STAT},
+            700,
+            id="version-2",
+        ),
+        pytest.param(
+            {
+                f"memory/docker/{ONE}/memory.usage_in_bytes": "1000\n",
+                f"memory/docker/{ONE}/memory.stat": "inactive_file 9\ntotal_inactive_file 400\n",
+                f"cpuacct/docker/{ONE}/cpuacct.usage": "7\n",
+            },
+            600,
+            id="version-1",
+        ),
+        pytest.param({f"docker/{ONE}/memory.current": "1000\n"}, 1000, id="without-files"),
+        pytest.param(
+            {f"docker/{ONE}/memory.current": "100\n", f"docker/{ONE}/memory.stat": STAT},
+            0,
+            id="read-at-two-moments",
+        ),
+        pytest.param({f"docker/{ONE}/cpu.stat": V2}, None, id="not-told"),
+    ],
+)
+def test_memory_in_use_is_what_the_kernel_would_not_give_up(
+    tmp_path: Path, files: dict[str, str], held: int | None
+) -> None:
+    write(tmp_path, files)
+    (group,) = cgroups.groups(tmp_path)
+    assert group.memory() == held
+
+
+def test_the_groups_of_containers_are_found_and_no_others(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            f"docker/{ONE}/cpu.stat": V2,
+            f"docker/{ONE}/docker/{TWO}/cpu.stat": V2,
+            f"docker/{ONE}0/cpu.stat": V2,
+            "docker/cgroup.procs": "",
+            f"system.slice/docker-{TWO}.scope/cpu.stat": V2,
+            "system.slice/ssh.service/cpu.stat": V2,
+        },
+    )
+    found = {group.container: group for group in cgroups.groups(tmp_path)}
+    assert found.keys() == {ONE, TWO}
+    assert {group.cpu() for group in found.values()} == {2.5}
+    assert len({group.number for group in found.values()}) == 2
+
+
+def test_a_group_that_is_gone_tells_nothing(tmp_path: Path) -> None:
+    write(tmp_path, {f"docker/{ONE}/cpu.stat": V2})
+    (group,) = cgroups.groups(tmp_path)
+    (tmp_path / "docker" / ONE / "cpu.stat").unlink()
+    (tmp_path / "docker" / ONE).rmdir()
+    assert (group.cpu(), group.memory()) == (None, None)
+    assert list(cgroups.groups(tmp_path / "nowhere")) == []
+
+
+def write(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)

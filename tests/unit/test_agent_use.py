@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from agent.reading import Process
 from agent.servers import ServersUnknownError
 from agent.simulated import SimulatedSource
 from agent.snapshot import STALE, Sampler
+from room import accounting
+from room.accounting import Reading
 from room.gpus import inventory, use
 from room.gpus.seats import Sharing
 from room.gpus.use import ServerUse, UnitUse, Use
@@ -133,6 +136,8 @@ def looks(
         sharing=sharing,
         servers=servers,
         cgroup=lambda pid: f"0::/docker/{ONE if pid < 10 else TWO}",
+        cpu=lambda containers: {ONE: 12.5} if ONE in containers else {},
+        memory=lambda containers: {ONE: 3 * 1024**2} if ONE in containers else {},
         clock=clock,
     )
 
@@ -319,7 +324,15 @@ def agent() -> tuple[TestClient, Sampler]:
         [Device("GPU-a", processes=[(1, 300)]), parted("GPU-b", "1g.5gb"), Device("GPU-c", ecc=2)]
     )
     sampler_ = looks(nvml, sharing=(Sharing(2, gpus=("GPU-c",)),))
-    return TestClient(make_app(Path("/nowhere"), TOKEN, sampler_)), sampler_
+    return TestClient(make_app(Path("/nowhere"), TOKEN, sampler_, counts=Counts())), sampler_
+
+
+READ = Reading(ONE, "1@boot", "epoch", datetime(2026, 11, 27, tzinfo=timezone.utc), 12.5, 1e9, 60.0)
+
+
+class Counts:
+    def readings(self) -> tuple[Reading, ...]:
+        return (READ,)
 
 
 def ask(client: TestClient, path: str, token: str = TOKEN) -> Any:
@@ -341,7 +354,13 @@ def test_before_the_first_look_there_is_no_inventory(agent: tuple[TestClient, Sa
     assert use.loads(ask(client, "/v1/use").text) == Use()
 
 
-@pytest.mark.parametrize("path", ["/v1/inventory", "/v1/use"])
+def test_what_containers_have_used_is_what_the_hub_reads(
+    agent: tuple[TestClient, Sampler],
+) -> None:
+    assert accounting.loads(ask(agent[0], "/v1/accounting").text) == (READ,)
+
+
+@pytest.mark.parametrize("path", ["/v1/inventory", "/v1/use", "/v1/accounting"])
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1]])
 def test_without_the_token_nothing_is_told(
     agent: tuple[TestClient, Sampler], path: str, token: str
@@ -365,6 +384,8 @@ def test_metrics_need_no_token_and_are_in_base_units(agent: tuple[TestClient, Sa
     assert 'torchroom_server_gpu_processes{server="",user="alice"} 1.0' in lines
     memory = 'torchroom_server_gpu_memory_bytes{gpu="GPU-a",server="",user="alice"} 3.145728e+08'
     assert memory in lines
+    assert 'torchroom_server_cpu_seconds_total{server="",user="alice"} 12.5' in lines
+    assert 'torchroom_server_memory_bytes{server="",user="alice"} 3.145728e+06' in lines
     assert "torchroom_agent_nvml_up 1.0" in lines
 
 
