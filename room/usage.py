@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from room.models import Owner
 from room.plans.budget import Budget, window
+from room.store.metadata import UTCDateTime
 from room.store.tables import leases, tickets
-from room.store.usage_tables import lease_history, sessions
+from room.store.usage_tables import lease_history, sessions, use_readings
 
 _DAY = Budget(0.0, "day")
 
@@ -53,16 +54,6 @@ class Ran:
 def total(spans: Iterable[Span], begin: datetime, end: datetime, now: datetime) -> float:
     """Return what was used between two moments: seconds, times each span's rate."""
     return sum(span.amount(begin, end, now) for span in spans)
-
-
-def by_user(
-    spans: Iterable[Span], begin: datetime, end: datetime, now: datetime
-) -> dict[str, float]:
-    """Return what each user used between two moments."""
-    found: defaultdict[str, float] = defaultdict(float)
-    for span in spans:
-        found[span.user] += span.amount(begin, end, now)
-    return dict(found)
 
 
 def by_day(
@@ -159,15 +150,34 @@ def close(connection: Connection, containers: Iterable[str], now: datetime) -> N
     connection.execute(update(sessions).where(mine).values(to_at=now))
 
 
-def server_spans(
-    connection: Connection, since: datetime | None = None
-) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
-    """Return what servers reserved: of cores, and of memory in bytes."""
-    asked = select(sessions)
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """What servers reserved, of cores and of memory in bytes, and how long each ran.
+
+    ``ran`` is of those that run until what they use was read last: later nobody could know it yet.
+    """
+
+    cores: tuple[Span, ...]
+    memory: tuple[Span, ...]
+    ran: tuple[Span, ...]
+
+
+def servers(
+    connection: Connection, since: datetime | None = None, user: str | None = None
+) -> Servers:
+    """Return what servers reserved. ``since``: those that ended earlier are left out."""
+    read_at = func.max(use_readings.c.read_at, type_=UTCDateTime()).label("read_at")
+    read = select(use_readings.c.container, read_at).group_by(use_readings.c.container).subquery()
+    asked = select(sessions, read.c.read_at).outerjoin(
+        read, read.c.container == sessions.c.container
+    )
     if since is not None:
         asked = asked.where(sessions.c.to_at.is_(None) | (sessions.c.to_at > since))
+    if user is not None:
+        asked = asked.where(sessions.c.user == user)
     rows = connection.execute(asked).all()
-    return (
+    return Servers(
         tuple(Span(r.user, r.class_name, r.from_at, r.to_at, r.cores) for r in rows),
         tuple(Span(r.user, r.class_name, r.from_at, r.to_at, float(r.memory)) for r in rows),
+        tuple(Span(r.user, r.class_name, r.from_at, r.to_at or r.read_at, 1.0) for r in rows),
     )

@@ -126,6 +126,8 @@ class RoomHub(JupyterHub):
             asyncio.ensure_future(keeper.end_servers(services)),
             asyncio.ensure_future(closing.close_servers(services, People(services.store))),
         ]
+        if services.accounting is not None:
+            self._keeping.append(asyncio.ensure_future(services.accounting.run()))
         if services.use is not None:
             watch = SeatWatch(services, services.use, self._spawner().seat_times())
             idle = IdleWatch(services, services.use, self.hub.api_url, self.keeper_token)

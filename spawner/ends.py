@@ -150,6 +150,7 @@ class Ends(Returning):
         ended = exits.Ended(end, limit, self._stop_asked, self._end_words)
         await self.services.record(ended)
         await self._note_use(found)
+        self.services.count_soon()
         if not known:
             await self._tell_admin(found["Id"], f"ended: {stages.why_ended(end, limit)}")
 

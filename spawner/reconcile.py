@@ -68,6 +68,7 @@ async def once(
     gone = services.running_since.keys() - {entry["Id"] for entry in listing}
     if gone:
         await services.store.run(_close, services.store, gone)
+        services.count_soon()
     for container in found.remove:
         services.log.warning(
             "No server of the hub stands behind container %s of %s: removing it",

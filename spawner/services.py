@@ -22,6 +22,7 @@ from room.plans.book import Plans
 from room.plans.spending import Account, Outlook
 from room.store import Store
 from spawner import exits, reconcile
+from spawner.accounting import Accounting
 from spawner.admission import Gate
 from spawner.exits import Ended
 from spawner.homefeed import HomeFeed
@@ -63,6 +64,8 @@ class Services:
     use: UseFeed | None = None
     #: Brings how full homes are; None where there is no agent.
     homes: HomeFeed | None = None
+    #: Brings what servers have used; None where there is no agent.
+    accounting: Accounting | None = None
     #: What the room has to tell who works in a server, until it is told no more.
     notices: dict[Owner, tuple[Notice, ...]] = field(default_factory=dict)
     #: By user who runs something on a GPU, and has a budget: what it is, and when it ends that.
@@ -217,6 +220,11 @@ class Services:
     async def gpu_use(self) -> Use:
         """Return how the GPUs are used now; why nobody tells is its ``problem``."""
         return (await self.use.latest())[1] if self.use else NO_AGENT
+
+    def count_soon(self) -> None:
+        """Note that a server has ended: what it used is to be counted."""
+        if self.accounting is not None:
+            self.accounting.soon()
 
     async def settled(self) -> None:
         """Return when nothing is being tidied any more."""

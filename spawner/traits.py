@@ -24,6 +24,7 @@ from traitlets import (
 )
 
 from engine.client import DEFAULT_THREADS, Engine
+from room import accounting
 from room.gpus import inventory
 from room.gpus import use as uses
 from room.gpus.broker import Broker
@@ -31,6 +32,7 @@ from room.models import GPUUnit
 from room.names import ROOM_NAME
 from room.store import Store
 from room.store.migrate import upgrade
+from spawner.accounting import Accounting
 from spawner.admission import AdmissionTraits, Gate
 from spawner.agent import asker
 from spawner.classdirs import ClassDirTraits
@@ -367,6 +369,7 @@ class RoomTraits(AdmissionTraits, HomeTraits, ClassDirTraits, PlanTraits):
         ask = partial(asker, self.agent_url, Path(self.agent_token_file))
         if self.agent_url:
             services.use = UseFeed(ask("/v1/use", uses.loads))
+            services.accounting = Accounting(services, ask("/v1/accounting", accounting.loads))
         if self.agent_url and not self.inventory_file:
             services.feed = InventoryFeed(
                 ask("/v1/inventory", inventory.loads),

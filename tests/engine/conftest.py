@@ -14,7 +14,7 @@ import docker
 import pytest
 import uvicorn
 
-from agent.app import Looks, make_app
+from agent.app import Counts, Looks, make_app
 from room import names
 from room.gpus.broker import Broker
 from room.gpus.events import Ticket
@@ -200,7 +200,10 @@ def engine(tmp_path: Path) -> Iterator[FaultyEngine]:
 
 @contextmanager
 def running_agent(
-    directory: Path, looks: Looks | None = None, data_root: Path | None = None
+    directory: Path,
+    looks: Looks | None = None,
+    data_root: Path | None = None,
+    counts: Counts | None = None,
 ) -> Iterator[dict[str, str]]:
     """Run the agent on loopback; yield the traits that point a spawner at it.
 
@@ -214,7 +217,10 @@ def running_agent(
     port = free_port()
     server = uvicorn.Server(
         uvicorn.Config(
-            make_app(data_root, token, looks), host="127.0.0.1", port=port, log_level="warning"
+            make_app(data_root, token, looks, counts=counts),
+            host="127.0.0.1",
+            port=port,
+            log_level="warning",
         )
     )
     thread = threading.Thread(target=server.run, daemon=True)

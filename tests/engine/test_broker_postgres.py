@@ -1,4 +1,4 @@
-"""Two brokers on one PostgreSQL server of Debian's packages: the unit tests' machine."""
+"""On a PostgreSQL server of Debian's packages: two brokers as in the unit tests, and the ledger."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,12 @@ from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from room import usage, used, used_table
+from room.accounting import Reading
+from room.models import Owner
 from room.store import Store
 from room.store.migrate import upgrade
+from room.usage import Ran
 from tests.unit.broker_machine import Brokers
 from tests.utils.hub import free_port
 from tests.utils.wait import wait_until
@@ -68,14 +74,39 @@ def answers(url: str) -> bool:
         engine.dispose()
 
 
+def empty(store: Store) -> None:
+    """Let the database have the tables, and nothing in them."""
+    with store.engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    upgrade(store)
+
+
+def test_what_servers_used_is_counted_once_on_postgresql(server: str) -> None:
+    store, noon = Store(server), datetime(2026, 11, 27, 12, tzinfo=timezone.utc)
+    empty(store)
+    read = Reading("c1", "1@boot", "e1", noon, 1800.0, 1024.0**3 * 3600, 3600.0)
+    later = replace(read, epoch="e2", at=noon + timedelta(days=1), cpu=3600.0)
+    with store.decide() as connection:
+        ran = Ran("c1", Owner("ann"), "dl", "cpu", 2.0, 0, noon - timedelta(hours=1))
+        usage.note(connection, ran)
+    for answer in ([read], [read], [later, read], [replace(later, cpu=4500.0)]):
+        with store.decide() as connection:
+            used.record(connection, answer, timezone.utc)
+    with store.read() as connection:
+        days = used_table.by_day(connection, later.at, timezone.utc)
+    store.close()
+    assert {day: (hours.cpu, hours.memory) for (_who, _of, day), hours in days.items()} == {
+        date(2026, 11, 27): (0.5, 1.0),
+        date(2026, 11, 28): (0.75, 1.0),
+    }
+
+
 def test_whatever_happens_on_postgresql(server: str) -> None:
     class OnPostgreSQL(Brokers):
         def open_stores(self) -> tuple[Store, Store]:
             stores = Store(server), Store(server)
-            with stores[0].engine.begin() as connection:
-                connection.execute(text("DROP SCHEMA public CASCADE"))
-                connection.execute(text("CREATE SCHEMA public"))
-            upgrade(stores[0])
+            empty(stores[0])
             return stores
 
     run_state_machine_as_test(

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent import cgroups
+from agent.accounting import BOOT_ID
 from cli.student import Student
+from room import accounting, used
 from room.gpus import inventory, use
 from room.gpus.use import ServerUse
 from room.models import Owner
+from room.used import Amounts
 from tests.utils.room import ComposedRoom
 from tests.utils.wait import wait_until
 
@@ -53,6 +60,17 @@ def known_to_the_hub(room: ComposedRoom) -> dict[str, str]:
     """Return the health of each unit, as the hub heard of it last."""
     read = inventory.file_reader(room.data_root / "state" / "inventory.json")
     return {unit.uuid: unit.health for unit in read().units}
+
+
+def counted(room: ComposedRoom, user: str) -> Amounts | None:
+    """Return what a user's servers have used, as far as the hub has written it."""
+    store = room.store()
+    try:
+        with store.read() as connection:
+            days = used.by_day(connection)
+    finally:
+        store.close()
+    return next((each for (who, *_), each in days.items() if who == user), None)
 
 
 @pytest.fixture
@@ -114,6 +132,27 @@ def test_who_uses_a_card_is_told_and_no_student_can_ask(room: ComposedRoom) -> N
 
     _, reached = asyncio.run(work())
     assert reached == ""
+    # Its boot and its end were counted, from the counters that only the agent can see.
+    amounts = wait_until(lambda: counted(room, "asker"), timeout=30, explain=room.logs)
+    assert 0.3 < amounts.cpu < 60, "CPU-seconds of a boot"
+    assert amounts.memory / amounts.seen > 30 * 1024**2
+    (row,) = csv.DictReader(io.StringIO(room.run("usage", "--user", "asker", "--csv").stdout))
+    assert float(row["CPU-hours used"]) == pytest.approx(amounts.cpu / 3600, abs=0.0001)
+    assert float(row["Hours unseen"]) < 0.003
+
+
+def test_what_containers_use_is_told_as_the_host_counts_it(room: ComposedRoom) -> None:
+    hub = room.service("hub").id
+    (told,) = (
+        each
+        for each in accounting.loads(ask(room, "/v1/accounting"))
+        if each.container == hub and each.at > datetime.now(timezone.utc) - timedelta(minutes=1)
+    )
+    (group,) = (each for each in cgroups.groups() if each.container == hub)
+    assert told.life == f"{group.number}@{BOOT_ID.read_text().strip()}"
+    counted = group.cpu()
+    assert counted is not None
+    assert 0 <= counted - told.cpu < 2
 
 
 def test_processes_of_the_host_are_seen_by_their_cgroups(room: ComposedRoom) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
@@ -13,7 +14,8 @@ from sqlalchemy import select
 
 from cli import context
 from cli.usage import usage as command
-from room import usage
+from room import usage, used
+from room.accounting import Reading
 from room.gpus.broker import Broker
 from room.gpus.inventory import simulated
 from room.gpus.requests import GPURequest
@@ -24,6 +26,9 @@ from room.store.usage_tables import lease_history, sessions
 from room.usage import Ran
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
+SHANGHAI, GIB = ZoneInfo("Asia/Shanghai"), 1024**3
+#: Ran for three hours, of which memory was seen for two and a half.
+ANN = "ann,0.0000,1.5000,6.0000,3.0000,12.0000,0.5000"
 RAN = Ran("c1", Owner("ann"), "dl", "gpu", 2.0, 4 * 1024**3, NOON)
 
 
@@ -117,6 +122,12 @@ def room(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
         # Midnight in Shanghai is 16:00 UTC.
         replace(RAN, container="c2", owner=Owner("bob"), group="", begin=after(3), end=after(5)),
     )
+    read = Reading("c1", "1", "e", after(3), 1.5 * 3600, 3 * GIB * 3600, 2.5 * 3600)
+    late = replace(read, container="c2", at=after(4), cpu=3600.0, memory=0.0, seen=3600.0)
+    with store.decide() as connection:
+        used.record(
+            connection, [read, late, replace(late, at=after(5), cpu=7200.0, seen=7200.0)], SHANGHAI
+        )
     monkeypatch.setattr(context, "store", lambda: Store(store.url))
     settings = parse(b"timezone: Asia/Shanghai\n").settings
     monkeypatch.setattr(context, "settings", lambda: settings)
@@ -126,13 +137,22 @@ def room(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        pytest.param([], ["ann,0.00,6.00,12.00", "bob,0.00,4.00,8.00"], id="everyone"),
-        pytest.param(["--user", "bob"], ["bob,0.00,4.00,8.00"], id="one"),
-        pytest.param(["--class", "dl"], ["ann,0.00,6.00,12.00"], id="class"),
-        pytest.param(["--since", "2026-11-27"], ["bob,0.00,2.00,4.00"], id="since"),
+        pytest.param([], [ANN, "bob,0.0000,2.0000,4.0000,0.0000,8.0000,0.0000"], id="everyone"),
+        pytest.param(
+            ["--user", "bob"], ["bob,0.0000,2.0000,4.0000,0.0000,8.0000,0.0000"], id="one"
+        ),
+        pytest.param(["--class", "dl"], [ANN], id="class"),
+        pytest.param(
+            ["--since", "2026-11-27"], ["bob,0.0000,2.0000,2.0000,0.0000,4.0000,0.0000"], id="since"
+        ),
+        pytest.param(["--since", "0001-01-01", "--class", "dl"], [ANN], id="since-ever"),
+        pytest.param(["--since", "9999-12-31"], [], id="since-never"),
         pytest.param(
             ["--user", "bob", "--daily"],
-            ["2026-11-26,,bob,0.00,2.00,4.00", "2026-11-27,,bob,0.00,2.00,4.00"],
+            [
+                "2026-11-26,,bob,0.0000,0.0000,2.0000,0.0000,4.0000,1.0000",
+                "2026-11-27,,bob,0.0000,2.0000,2.0000,0.0000,4.0000,0.0000",
+            ],
             id="daily",
         ),
     ],
@@ -140,13 +160,18 @@ def room(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
 def test_room_usage(room: Store, arguments: list[str], expected: list[str]) -> None:
     result = CliRunner().invoke(command, [*arguments, "--csv"])
     assert result.exit_code == 0, result.output
-    assert result.output.splitlines()[1:] == expected
+    head, *rows = result.output.splitlines()
+    assert rows == expected
+    assert head.endswith(
+        "User,GPU-hours,CPU-hours used,CPU-hours reserved,GiB-hours used,GiB-hours reserved,"
+        "Hours unseen"
+    )
 
 
 def test_room_usage_as_a_table(room: Store) -> None:
     lines = CliRunner().invoke(command, []).output.splitlines()
     assert lines[0].split("  ")[0] == "User"
-    assert lines[1].split() == ["ann", "0.00", "6.00", "12.00"]
+    assert lines[1].split() == ["ann", "0.00", "1.50", "6.00", "3.00", "12.00", "0.50"]
     assert "Nothing was used." in CliRunner().invoke(command, ["--user", "eve"]).output
 
 
