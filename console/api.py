@@ -6,7 +6,9 @@ header ``X-CSRF-Token``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -18,6 +20,9 @@ from console.desk import LimitRow
 from console.guard import Visit, require, require_act
 from console.own import HomeNews, OwnServer
 from console.parts import Parts, parts_of
+from console.usage_pages import first_day, read
+from room.used import Day
+from room.used_table import Hours
 
 Word = Annotated[str, Field(max_length=255)]
 
@@ -47,6 +52,20 @@ class ChangesModel(BaseModel):
 
     limits: Annotated[list[SetModel], Field(min_length=1, max_length=2000)]
     behalf: Word = ""
+
+
+class UsageModel(BaseModel):
+    """Hours of a user for a class on a day. ``unseen``: hours in which memory was not seen."""
+
+    day: date
+    class_name: str
+    login: str
+    gpu_hours: float
+    cpu_hours_used: float
+    cpu_hours_reserved: float
+    gib_hours_used: float
+    gib_hours_reserved: float
+    hours_unseen: float
 
 
 class GrantModel(BaseModel):
@@ -99,6 +118,26 @@ def router(prefix: str) -> APIRouter:
         """Return what fills the home of who asks. Sizes in bytes; a limit of 0 is none."""
         parts, visit = await visit_of(request)
         return await parts.desk.hub.own_home(visit.token, parts.pages.html_language_of(request))
+
+    @made.get("/me/usage")
+    async def own_usage(request: Request, days: int = 7) -> list[UsageModel]:
+        """Return what who asks has used, by class and day: so many days, today included."""
+        parts, visit = await visit_of(request)
+        return _usage(await read(parts, first_day(parts, days), user=visit.viewer.login))
+
+    @made.get("/usage")
+    async def usage(request: Request, days: int = 7) -> list[UsageModel]:
+        """Return what everybody has used, by class and day."""
+        parts, visit = await visit_of(request)
+        require(visit.viewer.admin)
+        return _usage(await read(parts, first_day(parts, days)))
+
+    @made.get("/classes/{name}/usage")
+    async def class_usage(request: Request, name: str, days: int = 7) -> list[UsageModel]:
+        """Return what was used for a class, by user and day."""
+        parts, visit = await visit_of(request)
+        require_act(visit, "see", name)
+        return _usage(await read(parts, first_day(parts, days), group=name))
 
     @made.get("/limits/{kind}/{name}")
     async def limits(request: Request, kind: str, name: str) -> list[LimitModel]:
@@ -211,3 +250,20 @@ async def _in_words(work: Any) -> Any:
 
 def _limit(row: LimitRow) -> LimitModel:
     return LimitModel(name=row.name, value=row.value, origin=row.origin)
+
+
+def _usage(days: Mapping[Day, Hours]) -> list[UsageModel]:
+    return [
+        UsageModel(
+            day=day,
+            class_name=group,
+            login=login,
+            gpu_hours=hours.gpu,
+            cpu_hours_used=hours.cpu,
+            cpu_hours_reserved=hours.cpu_reserved,
+            gib_hours_used=hours.memory,
+            gib_hours_reserved=hours.memory_reserved,
+            hours_unseen=max(0.0, hours.unseen),
+        )
+        for (login, group, day), hours in sorted(days.items(), key=lambda each: each[0][::-1])
+    ]

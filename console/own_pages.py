@@ -13,8 +13,13 @@ from console.guard import Visit
 from console.hub import HubError
 from console.own import HomeNews, Token, new_token
 from console.parts import Parts, parts_of
+from console.usage_pages import first_day, read
 from console.words import TOKEN_SCOPES
 from room.said import reason
+from room.used_table import Hours
+
+#: Days over which one's own page says what one has used, today included.
+SHOWN_DAYS = (1, 7, 30)
 
 
 def add(made: APIRouter) -> None:
@@ -76,12 +81,13 @@ def add(made: APIRouter) -> None:
 async def _page(request: Request, parts: Parts, visit: Visit, **more: Any) -> Response:
     who, desk = visit.viewer, parts.desk
     language = parts.pages.html_language_of(request)
-    limits, meter, servers, home, tokens = await asyncio.gather(
+    limits, meter, servers, home, tokens, hours = await asyncio.gather(
         desk.run(desk.limits, who.login, who.classes),
         desk.run(desk.meter, who.login, who.classes),
         desk.hub.own_servers(visit.token),
         _home(parts, visit, language),
         _tokens(parts, visit),
+        _hours(parts, who.login),
     )
     return parts.pages.page(
         request,
@@ -92,6 +98,7 @@ async def _page(request: Request, parts: Parts, visit: Visit, **more: Any) -> Re
         servers=servers,
         news=home,
         tokens=tokens,
+        own_hours=hours,
         kinds=TOKEN_SCOPES,
         **{
             "said": "",
@@ -118,3 +125,13 @@ async def _tokens(parts: Parts, visit: Visit) -> list[Token] | None:
         return await parts.desk.hub.tokens(visit.token, visit.viewer.login)
     except HubError:
         return None
+
+
+async def _hours(parts: Parts, login: str) -> list[tuple[int, Hours]]:
+    """Return what somebody has used over so many days, today included."""
+    days = await read(parts, first_day(parts, max(SHOWN_DAYS)), user=login)
+    begins = {shown: first_day(parts, shown) for shown in SHOWN_DAYS}
+    return [
+        (shown, sum((hours for key, hours in days.items() if key[2] >= begin), Hours()))
+        for shown, begin in begins.items()
+    ]

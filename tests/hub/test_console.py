@@ -8,16 +8,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from room import usage, used
+from room.accounting import Reading
+from room.models import Owner
 from room.plans.authority import Actor
 from room.plans.book import Plans
 from room.plans.keys import KEYS
 from room.plans.model import Setting, subject
+from room.usage import Ran
 from tests.hub.conftest import ROOT, Browser, Hub, text_of
 from tests.utils.chromium import chromium
 from tests.utils.hub import free_port
@@ -224,6 +229,26 @@ def test_an_instructor_grants_an_hour_and_the_meter_moves(
     assert row.locator("td").nth(1).inner_text().startswith(f"{before + 1:g}/week")
     student = page_of("alice", locale)
     assert f"{before + 1:g}/week" in student.locator("main").inner_text()
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_what_was_used_is_on_the_pages_of_staff_admins_and_who_used_it(
+    console: Console, page_of: Any, locale: str
+) -> None:
+    now = datetime.now(timezone.utc)
+    ran = Ran("c1", Owner("alice"), "ml101", "cpu", 2.0, 0, now - timedelta(hours=2), now)
+    with console.hub.store.decide() as connection:
+        usage.note(connection, ran)
+        used.record(connection, [Reading("c1", "1", "e", now, 5400.0)], timezone.utc)
+    page = page_of("tina", locale, "class/ml101")
+    page.locator("a[href$='class/ml101/usage']").click()
+    row = page.locator("tr", has_text="alice")
+    row.wait_for()
+    assert row.locator("td").all_inner_texts()[1:3] == ["1.50", "4.00"]
+    assert violations(page) == []
+    assert page_of("root", locale, "admin/usage").locator("tr", has_text="alice").count() == 1
+    own = page_of("alice", locale).locator("section[aria-labelledby=used]")
+    assert own.locator("tbody tr").nth(1).locator("td").nth(1).inner_text() == "1.50"
 
 
 def test_two_admins_edit_the_same_row(console: Console, page_of: Any) -> None:
