@@ -6,13 +6,14 @@ own tree. Whose a container is, the hub knows, which counts those of its room on
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Protocol
 
@@ -56,12 +57,17 @@ def _now() -> datetime:
 
 
 class Accountant:
-    """One of these per agent. ``zone`` is the room's, whose days the hub counts by."""
+    """One of these per agent. ``zone`` is the room's, whose days the hub counts by.
+
+    ``file`` is where an agent that is told to end leaves its readings to the next one: without it
+    the hub would not hear what was used since it asked last.
+    """
 
     def __init__(
         self,
         groups: Callable[[], Iterable[Group]],
         zone: tzinfo = timezone.utc,
+        file: Path | None = None,
         *,
         boot: str = "",
         now: Callable[[], datetime] = _now,
@@ -78,6 +84,8 @@ class Accountant:
         self._running: dict[_Key, tuple[Group, Count]] = {}
         #: When each ended, and its last count.
         self._ended: dict[_Key, tuple[float, Count]] = {}
+        self._file = file
+        self._left = self._load()
         self._next_all = self._next_list = clock()
         # Of the look, and of those who ask meanwhile.
         self._lock = threading.Lock()
@@ -89,12 +97,15 @@ class Accountant:
     def readings(self) -> list[Reading]:
         """Return what each container has used until the last look, those that ended too.
 
-        Before it come the last readings of days before, for who was away over midnight.
+        Before it come the last readings of days before, for who was away over midnight, and those
+        that the agent before this one has left.
         """
+        oldest = self._now() - timedelta(seconds=KEEP)
         with self._lock:
             counts = [count for _group, count in self._running.values()]
             counts += [count for _at, count in self._ended.values()]
-        return [each for count in counts for each in (*count.days, count.reading)]
+        left = (each for each in self._left if each.at > oldest)
+        return [*left, *(each for count in counts for each in (*count.days, count.reading))]
 
     def cpu(self, containers: Iterable[str]) -> dict[str, float]:
         """Return the CPU seconds of containers that run; who is not told of is left out."""
@@ -172,7 +183,25 @@ class Accountant:
         self._thread.start()
 
     def stop(self) -> None:
+        """Look no more, and leave what is known to the next agent."""
         self._stop.set()
+        if self._file is None:
+            return
+        beside = self._file.with_name(f".{self._file.name}.new")
+        try:
+            beside.write_text(json.dumps(accounting.as_dict(self.readings())))
+            beside.replace(self._file)
+        except OSError as error:
+            self._log.warning("What containers have used could not be left: %s", error)
+
+    def _load(self) -> tuple[Reading, ...]:
+        try:
+            return () if self._file is None else accounting.loads(self._file.read_text())
+        except FileNotFoundError:
+            return ()
+        except (OSError, ValueError) as error:
+            self._log.warning("What the agent before has left cannot be read: %s", error)
+            return ()
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -88,6 +89,8 @@ class Counts(Protocol):
 
     def readings(self) -> Iterable[Reading]: ...
 
+    def stop(self) -> None: ...
+
 
 def make_app(
     data_root: Path,
@@ -112,8 +115,17 @@ def make_app(
         if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
             raise HTTPException(401, "The token is missing or wrong.")
 
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        # Here, and not behind the server: that ends its process by the signal it was sent.
+        if counts is not None:
+            counts.stop()
+
     # No schema pages: nobody browses the agent, and each page is one more way in.
-    app = FastAPI(title="Torchroom agent", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Torchroom agent", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
+    )
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:

@@ -51,7 +51,8 @@ class Options:
 def accountant(options: Options) -> Accountant:
     """Return what counts the use of this host's containers, by the room's days."""
     zone = ZoneInfo(_settings(options).timezone)
-    return Accountant(lambda: cgroups.groups(options.cgroups), zone)
+    file = options.state / "accounting.json" if options.state else None
+    return Accountant(lambda: cgroups.groups(options.cgroups), zone, file)
 
 
 def sampler(options: Options, *, listen: bool, counts: Accountant | None = None) -> Sampler:

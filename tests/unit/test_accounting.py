@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -113,11 +114,13 @@ class Host:
 
     seconds: float = 100.0
     groups: dict[str, FakeGroup] = field(default_factory=dict)
+    file: Path | None = None
 
     def __post_init__(self) -> None:
         self.accountant = Accountant(
             lambda: list(self.groups.values()),
             SHANGHAI,
+            self.file,
             boot="boot",
             now=lambda: NOON + timedelta(seconds=self.seconds),
             clock=lambda: self.seconds,
@@ -260,6 +263,36 @@ def test_what_runs_is_told_to_those_who_ask_for_it() -> None:
     assert told["c1"] == pytest.approx(2, abs=1)
     assert host.accountant.memory(["c1", "c2"]) == {"c1": 3 * GIB}
     assert host.told()["c1"].memory == pytest.approx(2 * 3 * GIB)
+
+
+def test_an_agent_that_is_told_to_end_leaves_its_readings_to_the_next(tmp_path: Path) -> None:
+    file = tmp_path / "accounting.json"
+    host = Host(file=file)
+    ends, goes_on = host.run("ends", 1.0), host.run("goes-on", 0.5)
+    host.until(10)
+    host.accountant.stop()
+    left = host.told()
+    host.end(ends)
+    following = Host(seconds=host.seconds + 1, file=file)
+    following.groups = {"goes-on": goes_on}
+    following.look()
+    told = following.accountant.readings()
+    assert [each for each in told if each.container == "ends"] == [left["ends"]]
+    before, now = (each for each in told if each.container == "goes-on")
+    assert (before, before.life) == (left["goes-on"], now.life)
+    assert before.epoch != now.epoch
+    following.seconds += KEEP
+    following.look()
+    assert {each.epoch for each in following.accountant.readings()} == {now.epoch}
+
+
+@pytest.mark.parametrize("text", [None, "", "{", '{"readings": [1]}'])
+def test_what_was_left_broken_is_nothing(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "accounting.json"
+    if text is not None:
+        file.write_text(text)
+    assert Host(file=file).accountant.readings() == []
+    Host(file=tmp_path / "nowhere" / "accounting.json").accountant.stop()
 
 
 def test_epochs_differ_and_lives_do_not() -> None:

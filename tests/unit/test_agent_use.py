@@ -331,8 +331,13 @@ READ = Reading(ONE, "1@boot", "epoch", datetime(2026, 11, 27, tzinfo=timezone.ut
 
 
 class Counts:
+    stopped = False
+
     def readings(self) -> tuple[Reading, ...]:
         return (READ,)
+
+    def stop(self) -> None:
+        self.stopped = True
 
 
 def ask(client: TestClient, path: str, token: str = TOKEN) -> Any:
@@ -358,6 +363,13 @@ def test_what_containers_have_used_is_what_the_hub_reads(
     agent: tuple[TestClient, Sampler],
 ) -> None:
     assert accounting.loads(ask(agent[0], "/v1/accounting").text) == (READ,)
+
+
+def test_an_agent_that_ends_lets_its_counts_know() -> None:
+    counts = Counts()
+    with TestClient(make_app(Path("/nowhere"), TOKEN, counts=counts)):
+        assert not counts.stopped
+    assert counts.stopped
 
 
 @pytest.mark.parametrize("path", ["/v1/inventory", "/v1/use", "/v1/accounting"])
