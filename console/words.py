@@ -65,6 +65,7 @@ SAID = (
     N_("Images that may be started; * stands for anything."),
     N_("A class's share of the GPUs against other classes that wait; 1 where nothing is said."),
     N_("A quarantine needs a reason. Say what is wrong with the unit."),
+    N_("That start does not wait any more: its turn came, or its owner left the queue."),
     N_("ok"),
     N_("drained"),
     N_("quarantined"),
@@ -81,6 +82,7 @@ SAID = (
     N_("The hub does not answer. Try again in a minute."),
     N_("This token may not do that: sign in to the console's pages for it."),
     N_("Changed. It holds from the next start on."),
+    N_("Changed. It holds for those who wait, too."),
     # room/settings/profiles.py: the profiles of a room that names none
     N_("CPU"),
     N_("One GPU"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from console.fleet import Fleet
+from console.fleet import Asked, Fleet, Waiter
 from console.hub import HubError, Server
 from console.own import HomeNews, NewToken, OwnServer, Token
 
@@ -65,7 +65,10 @@ class FakeHub:
     async def fleet(self, token: str) -> Fleet:
         return self.fleet_answer
 
-    async def change_fleet(self, token: str, action: str, body: dict[str, str]) -> None:
+    async def change_fleet(self, token: str, asked: Asked, origin: str) -> None:
         if self.refusal:
             raise ValueError(self.refusal)
-        self.asked.append((token, action, body))
+        self.asked.append((token, asked.action, asked.body(origin)))
+
+    async def line(self) -> tuple[Waiter, ...]:
+        return self.fleet_answer.queue
