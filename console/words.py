@@ -68,6 +68,7 @@ SAID = (
     N_("That start does not wait any more: its turn came, or its owner left the queue."),
     N_("ok"),
     N_("drained"),
+    N_("sick"),
     N_("quarantined"),
     N_("unknown"),
     N_("assistant"),
