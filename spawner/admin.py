@@ -10,11 +10,13 @@ from pydantic import BaseModel, Field, ValidationError
 from tornado import web
 
 from engine.client import EngineRefusedError, EngineUnavailableError
+from room.doctor import live
 from room.gpus.use import Use
 from room.models import GPUUnit, Lease
 from spawner.handlers import RoomAPIHandler
 from spawner.keeper import NAME as KEEPER
 from spawner.line import LineHandler, line
+from spawner.live import look
 from spawner.lowered import end_all_over
 from spawner.services import Services
 from spawner.spawner import RoomSpawner
@@ -103,6 +105,15 @@ class UnitsHandler(AdminHandler):
                 "queue": await line(services),
             }
         )
+
+
+class LiveHandler(AdminHandler):
+    """``GET room/admin/live``: what is known of the machine and the room, for doctor's rules."""
+
+    @needs_scope("admin:servers")
+    async def get(self) -> None:
+        self.set_header("Content-Type", "application/json")
+        self.say(live.dumps(await look(self.services)))
 
 
 class MarkHandler(AdminHandler):
@@ -247,6 +258,7 @@ def routes() -> list[tuple[str, type[RoomAPIHandler]]]:
     """Return the handlers, under the hub's prefix."""
     return [
         (r"/room/admin/gpus", UnitsHandler),
+        (r"/room/admin/live", LiveHandler),
         (r"/room/admin/(drain|undrain|quarantine)", MarkHandler),
         (r"/room/admin/release", ReleaseHandler),
         (r"/room/admin/dequeue", DequeueHandler),
