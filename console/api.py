@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
-from console import fleet_api, register_api
+from console import doctor_pages, fleet_api, register_api
 from console.changes import Wanted
 from console.desk import LimitRow
 from console.guard import Visit, require, require_act
@@ -208,6 +208,7 @@ def router(prefix: str) -> APIRouter:
 
     register_api.add(made)
     fleet_api.add(made)
+    doctor_pages.add_api(made)
     return made
 
 

@@ -14,6 +14,8 @@ from jupyterhub.services.auth import HubOAuth
 from console import own
 from console.fleet import Asked, Fleet, Waiter, fleet, waiters
 from console.own import HomeNews, NewToken, OwnServer, Token
+from room.doctor import live
+from room.doctor.live import Live
 from room.said import said
 
 #: Seconds for which the hub's word on a token is believed: who is put out is out by then.
@@ -185,6 +187,15 @@ class Hub:
         answer = await self._ask_as(token, "POST", path, body=asked.body(origin))
         if answer.status_code >= 400:
             raise ValueError(str(answer.json().get("message", "")))
+
+    async def live(self, token: str) -> Live:
+        """Return what hub and agent know of the machine now, in an admin's name."""
+        answer = await self._ask_as(token, "GET", f"{self._room}/admin/live")
+        try:
+            return live.loads(answer.text)
+        except ValueError as error:
+            words = "The hub and the console are of two releases: run room up."
+            raise HubError(words) from error
 
     async def line(self) -> tuple[Waiter, ...]:
         """Return everyone who waits for a GPU, in the order in which they will be served."""

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from console import cell_pages, fleet_pages, guard, own_pages, people_pages
+from console import cell_pages, doctor_pages, fleet_pages, guard, own_pages, people_pages
 from console.changes import Wanted
 from console.desk import PAGE
 from console.guard import SESSION, STATE, Visit, require_act
@@ -35,6 +35,7 @@ def router(prefix: str) -> APIRouter:
     cell_pages.add(made)
     people_pages.add(made)
     fleet_pages.add(made)
+    doctor_pages.add(made)
     return made
 
 

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from agent.gpus import Options, sampler
 from console import hub as consoles
 from console.fleet import Asked, asked
+from room.doctor.checkup import ROOM, checkup
+from room.doctor.live import Live
+from room.settings import Settings
 from room.store.tables import audit
-from tests.engine.conftest import Room
+from tests.engine.conftest import Room, running_agent
 from tests.utils.hub import Hub
 from tests.utils.wait import wait_until
 
@@ -90,3 +94,37 @@ def test_a_start_that_waits_ends_in_words_when_its_place_is_taken_away(room: Roo
         change(hub, asked("dequeue", bob.ticket))
     hub.request_stop("alice")
     hub.wait_ready("carol")
+
+
+def test_doctor_s_page_is_told_what_hub_agent_and_engine_know(room: Room) -> None:
+    admins = {"Authenticator": {"admin_users": ["root"]}}
+    looks = sampler(Options(simulate=2), listen=False)
+    looks.start()
+    with running_agent(room.directory, looks) as agent:
+        hub = room.open(traits={**agent, "inventory_file": ""}, more=admins)
+        hub.add("root")
+
+        def told() -> Live:
+            return ask(hub, "root", lambda client, token: client.live(token))
+
+        known = wait_until(
+            lambda: (found := told()).compared_at is not None and len(found.units) == 2 and found,
+            timeout=30,
+            explain=hub.tail,
+        )
+        assert known.engine.answer == "yes"
+        assert known.engine.version == room.client.version()["Version"]
+        assert known.host is not None
+        assert known.host.gpus.simulated == 2
+        assert known.host.data is not None
+        assert known.host.data.free > 0
+        assert known.machine.memory > 0
+        assert (known.silent, known.doubled) == ("", ())
+        assert {"agent", "leases"} <= {
+            each.id for each in checkup(known, None, Settings()).now[ROOM]
+        }
+    looks.stop()
+    silent = told()
+    assert silent.host is None
+    assert silent.silent
+    assert checkup(silent, None, Settings()).count("fatal") == 1

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ import httpx
 import pytest
 from sqlalchemy import delete, select
 
+from room.doctor import report
+from room.doctor.report import Report
 from room.gpus.broker import Broker
 from room.gpus.events import Ticket
 from room.gpus.inventory import simulated, simulated_uuid
@@ -30,6 +33,7 @@ from tests.hub.test_console import (  # noqa: F401  (fixtures)
     signed_in,
     violations,
 )
+from tests.utils.facts import with_gpu
 from tests.utils.wait import wait_until
 
 #: The one who holds the only GPU, and those who wait for it in this order, by class.
@@ -94,7 +98,8 @@ def test_an_admin_s_sign_in_reaches_the_gpus_and_no_other_does(
         tokens = console.hub.api("GET", f"/users/{login}/tokens").json()["api_tokens"]
         (scopes,) = [each["scopes"] for each in tokens if each["oauth_client"]]
         assert ("admin:servers" in scopes) is may
-        assert browser.get(f"{PREFIX}admin/gpus").status_code == (200 if may else 404)
+        for path in ("admin/gpus", "admin/queue", "admin/doctor"):
+            assert browser.get(PREFIX + path).status_code == (200 if may else 404)
 
 
 def test_an_admin_takes_somebody_out_without_a_script(
@@ -211,6 +216,27 @@ def test_the_hub_itself_tells_of_those_whose_servers_the_asker_may_see(
     found = httpx.get(url, headers=headers)
     assert {each["user"] for each in found.json()["queue"]} == seen
     assert httpx.get(url).status_code == 403
+
+
+def test_doctor_tells_what_the_hub_knows_and_what_root_left(console: Console, page_of: Any) -> None:
+    left = Report(time.time() - 3 * 86400, "doctor", with_gpu(toolkit=""))
+    (console.hub.directory / "state" / report.NAME).write_text(report.dumps(left))
+    page = page_of("root", path="admin/doctor")
+    # This hub is not the room's own, which compares them every minute.
+    assert "Leases and containers were not compared since the hub started" in page.inner_text(
+        "main"
+    )
+    assert "3 days ago, by room doctor" in page.inner_text("main")
+    assert "NVIDIA's Container Toolkit is missing" in page.inner_text("main")
+    assert violations(page) == []
+    fresh = Report(time.time(), "doctor", with_gpu())
+    (console.hub.directory / "state" / report.NAME).write_text(report.dumps(fresh))
+    page.get_by_role("button", name="Look again").press("Enter")
+    page.get_by_text("0 min ago, by room doctor").wait_for()
+    assert "NVIDIA's Container Toolkit is missing" not in page.inner_text("main")
+    token = console.hub.api("POST", "/users/tina/tokens").json()["token"]
+    headers = {"Authorization": f"token {token}"}
+    assert httpx.get(f"{console.hub.url}/hub/room/admin/live", headers=headers).status_code == 403
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])

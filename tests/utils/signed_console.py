@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from console.fleet import Asked, Fleet, Waiter
 from console.hub import HubError, Server
 from console.own import HomeNews, NewToken, OwnServer, Token
+from room.doctor.live import Live
 
 
 @dataclass
@@ -21,6 +22,7 @@ class FakeHub:
     own: list[OwnServer] = field(default_factory=list)
     own_tokens: list[Token] = field(default_factory=list)
 
+    live_answer: Live = field(default_factory=lambda: Live(0.0))
     fleet_answer: Fleet = field(default_factory=Fleet)
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     refusal: str = ""
@@ -69,6 +71,9 @@ class FakeHub:
         if self.refusal:
             raise ValueError(self.refusal)
         self.asked.append((token, asked.action, asked.body(origin)))
+
+    async def live(self, token: str) -> Live:
+        return self.live_answer
 
     async def line(self) -> tuple[Waiter, ...]:
         return self.fleet_answer.queue
