@@ -12,12 +12,22 @@ from console.fleet import MARKS, Fleet, Waiter, asked
 from console.guard import Visit, require
 from console.hub import HubError
 from console.parts import Parts, admin_of
-from room.said import reason
+from room.said import reason, said
+from room.settings import Queue
+from room.values import format_duration
 
 #: What may be done on the page of GPUs, and the field that says to what.
 ACTIONS = {**dict.fromkeys(MARKS, "unit"), "release": "lease"}
 #: The limits that decide who of those that wait is served.
 SHARES = ("priority", "gpus", "seats")
+#: What ``queue`` in room.yaml says → what the page calls it.
+RULES = {
+    "max_wait": said("Goes first after"),
+    "half_life": said("What was used counts half after"),
+    "grace": said("A place is kept without a look at its page for"),
+    "api_grace": said("The same for a program"),
+    "give_up": said("Nobody waits longer than"),
+}
 _GONE = "That start does not wait any more: its turn came, or its owner left the queue."
 
 
@@ -88,6 +98,7 @@ def _queue(made: APIRouter) -> None:
             visit=visit,
             fleet=found,
             columns=SHARES,
+            rules=_rules(parts.settings.gpus.queue),
             shares=await parts.desk.run(parts.desk.class_rows, SHARES, waiting),
             **{"said": "", "failed": "", **more},
         )
@@ -127,6 +138,18 @@ def _queue(made: APIRouter) -> None:
             found = await parts.desk.hub.fleet(visit.token)
             return await page(request, parts, visit, found, failed=reason(error))
         return RedirectResponse(f"{parts.pages.prefix}admin/queue?said=dequeued", 303)
+
+
+def _rules(queue: Queue) -> list[tuple[str, str, str]]:
+    """Return what room.yaml says of the queue: in words, its value, and where it comes from."""
+    return [
+        (words, format_duration(getattr(queue, name)), _origin(name in queue.model_fields_set))
+        for name, words in RULES.items()
+    ]
+
+
+def _origin(written: bool) -> str:
+    return "room.yaml" if written else said("default")
 
 
 def _of(fleet: Fleet, ticket: str) -> Waiter | None:

@@ -6,11 +6,13 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from console.fleet import fleet
+from room.settings import Settings
 from tests.unit.test_console import Console, console, put, store  # noqa: F401  (fixtures)
 
 UNIT: Mapping[str, Any] = {
@@ -123,6 +125,17 @@ def test_the_shares_of_classes_are_shown_with_where_they_come_from(console: Cons
     page = text_of(console.get("admin/queue"))
     assert "a 3 class a (set by root) 2 class a (set by root) no limit default" in page
     assert "provider's 1 default" in page, "a class that only a provider names waits, too"
+    assert "Nobody waits longer than 24h default" in page
+
+
+def test_the_room_s_own_rules_are_shown_with_where_they_come_from(console: Console) -> None:
+    parts = console.app.state.parts  # type: ignore[attr-defined]
+    settings = Settings.model_validate({"gpus": {"queue": {"max_wait": "90m"}}})
+    console.app.state.parts = replace(parts, settings=settings)  # type: ignore[attr-defined]
+    console.sign_in("root")
+    page = text_of(console.get("admin/queue"))
+    assert "Goes first after 90m room.yaml" in page
+    assert "A place is kept without a look at its page for 30m default" in page
 
 
 @pytest.mark.parametrize(
