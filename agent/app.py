@@ -14,7 +14,7 @@ from fastapi import Path as InPath
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
-from agent import metrics, publishing_api
+from agent import host, metrics, publishing_api
 from agent.classdirs import ClassDirs, DirLimits
 from agent.disk.limits import Limits
 from agent.homes import HomeError, Homes
@@ -23,6 +23,7 @@ from agent.snapshot import Snapshot
 from room import accounting, homeuse
 from room.accounting import Reading
 from room.classdirs import HandIn
+from room.doctor import live
 from room.gpus import inventory as inventories
 from room.gpus import use as uses
 
@@ -134,7 +135,7 @@ def make_app(
     homes = homes or Homes.at(data_root / "homes")
     _serve_homes(app, homes, classes or ClassDirs.at(data_root / "classes"), authorized)
     if looks is not None:
-        _serve_gpus(app, looks, authorized)
+        _serve_gpus(app, looks, data_root / "homes", authorized)
     if publications is not None:
         publishing_api.serve(app, publications, authorized)
     if counts is not None:
@@ -181,7 +182,7 @@ def _serve_counts(app: FastAPI, counts: Counts, authorized: Callable[..., None])
         return accounting.as_dict(counts.readings())
 
 
-def _serve_gpus(app: FastAPI, looks: Looks, authorized: Callable[..., None]) -> None:
+def _serve_gpus(app: FastAPI, looks: Looks, homes: Path, authorized: Callable[..., None]) -> None:
     @app.get("/v1/inventory", dependencies=[Depends(authorized)])
     def inventory() -> dict[str, Any]:
         if looks.age() is None:
@@ -192,6 +193,11 @@ def _serve_gpus(app: FastAPI, looks: Looks, authorized: Callable[..., None]) -> 
     @app.get("/v1/use", dependencies=[Depends(authorized)])
     def use() -> dict[str, Any]:
         return uses.as_dict(looks.latest().use)
+
+    @app.get("/v1/host", dependencies=[Depends(authorized)])
+    def what_host() -> Response:
+        seen = host.look(looks.latest(), homes)
+        return Response(live.dumps_host(seen), media_type="application/json")
 
     # Without the token: who holds it can also make homes, and a Prometheus that only reads
     # figures must not. The control network keeps students out.

@@ -18,7 +18,7 @@ from room.gpus import inventory as inventories
 from room.gpus import use as uses
 from room.gpus.seats import Sharing, split
 from room.gpus.use import Use
-from room.models import Inventory, Owner
+from room.models import GPUUnit, Inventory, Owner
 
 LOG = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ class Snapshot:
     inventory: Inventory = field(default_factory=Inventory)
     use: Use = field(default_factory=Use)
     problem: str = ""
+    #: The cards and MIG instances as they are: a shared GPU is one, and not its seats.
+    cards: tuple[GPUUnit, ...] = ()
     cdi_names: frozenset[str] = frozenset()
     #: Bytes that each server holds of the host's memory; who is not named is not told of.
     memory: Mapping[Owner, int] = field(default_factory=dict)
@@ -88,13 +90,14 @@ class Sampler:
     def sample(self) -> Snapshot:
         """Look once, and keep what was seen."""
         reading, at = self._source.read(), self._now()
+        cards = self._known.complete(reading)
         inventory = Inventory(
-            split(self._known.complete(reading), self._sharing),
+            split(cards, self._sharing),
             reading.driver_version,
             reading.cuda_version,
             at,
         )
-        snapshot = Snapshot(inventory, Use(), reading.problem, reading.cdi_names)
+        snapshot = Snapshot(inventory, Use(), reading.problem, cards, reading.cdi_names)
         # What the cards are must not wait for the engine, which may not answer; who uses them
         # stays what it was until then.
         before = self._taken[1].use if self._taken else Use()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -25,10 +26,27 @@ def examine(settings: Settings, simulate_gpus: int | None = None) -> list[Findin
     """Look at this machine and return every finding. Changes nothing."""
     from room.doctor import check
 
-    return check(_facts(settings, simulate_gpus), settings)
+    return check(look(settings, simulate_gpus), settings)
 
 
-def _facts(settings: Settings, simulate_gpus: int | None) -> Facts:
+def leave(facts: Facts, settings: Settings, by: Literal["doctor", "up"]) -> None:
+    """Leave what root saw for the console, where there is a room to leave it in.
+
+    On a full or read-only disk nothing is left: the findings themselves say so.
+    """
+    from cli import state
+    from room.doctor import report
+
+    place = state.directory(settings)
+    if not facts.machine.root or not place.is_dir():
+        return
+    with contextlib.suppress(OSError):
+        text = report.dumps(report.Report(facts.machine.now, by, facts))
+        state.write_private(place / report.NAME, text)
+
+
+def look(settings: Settings, simulate_gpus: int | None = None) -> Facts:
+    """Return what this machine is like. Changes nothing."""
     from cli import doctor_probe
 
     wanted = _simulated() if simulate_gpus is None else simulate_gpus
@@ -52,8 +70,9 @@ def _simulated() -> int:
 def doctor(ctx: click.Context, as_json: bool, quiet: bool) -> None:
     """Look at this machine and say what is wrong, what that means, and the remedy.
 
-    Changes nothing. Without room.yaml the defaults are looked at. Every finding
-    is explained in docs/how-to/troubleshooting.md under the name behind it.
+    Changes nothing of it. Without room.yaml the defaults are looked at. Every
+    finding is explained in docs/how-to/troubleshooting.md under the name behind it.
+    Run by root, it leaves what it saw for the console's page Doctor.
 
     \b
     Exit status:  0  everything is as it should be
@@ -63,9 +82,10 @@ def doctor(ctx: click.Context, as_json: bool, quiet: bool) -> None:
     from room.doctor import check_groups, status
 
     settings = context.settings(or_defaults=True)
-    facts = _facts(settings, None)
+    facts = look(settings)
     groups = check_groups(facts, settings)
     result = status(finding for group in groups.values() for finding in group)
+    leave(facts, settings, "doctor")
     if as_json:
         click.echo(json.dumps(_as_json(result, groups, facts), indent=2, ensure_ascii=False))
     else:

@@ -32,6 +32,7 @@ def gpu() -> None:
     room gpu list                     every unit, its health, and who holds it
     room gpu drain GPU-5f1c           give it to nobody else; who has it keeps it
     room gpu release alice            stop alice's server and free its GPUs
+    room gpu dequeue alice            take alice's start out of the queue
     """
 
 
@@ -134,6 +135,23 @@ def release(holder: str, yes: bool) -> None:
     click.echo(f"The server of {_owner(lease)} is stopped, then its GPUs are free.")
 
 
+@gpu.command()
+@click.argument("waiter", metavar="TICKET|USER")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def dequeue(waiter: str, yes: bool) -> None:
+    """Take a start that waits for a GPU out of the queue.
+
+    Give the ticket's number (room gpu queue --json), or the user when only one
+    server of theirs waits; user/server names a server. The start ends and says
+    why; the room keeps a record of it.
+    """
+    ticket = chosen_waiter(waiter, _gpus("Who waits")["queue"])
+    if not yes:
+        click.confirm(f"Take {_owner(ticket)} out of the queue?", abort=True)
+    hubapi.post(f"Taking {_owner(ticket)} out", "dequeue", {"ticket": ticket["id"]})
+    click.echo(f"{_owner(ticket)} is out of the queue.")
+
+
 # --- which unit and which lease is meant --------------------------------------------------------
 
 
@@ -163,18 +181,28 @@ def chosen(text: str, units: Iterable[Row]) -> Row:
     Raises ``Problem`` when there is none, or when a user has several.
     """
     leases = {unit["lease"]["id"]: unit["lease"] for unit in units if unit["lease"]}
-    if text in leases:
-        return leases[text]
-    found = [
-        lease for lease in leases.values() if text in (lease["user"], _owner(lease).rstrip("/"))
+    return _one(text, list(leases.values()), "holds", "lease", "room gpu list")
+
+
+def chosen_waiter(text: str, queue: Sequence[Row]) -> Row:
+    """Return the ticket that ``text`` names, by the same rule."""
+    return _one(text, queue, "waits with", "ticket", "room gpu queue")
+
+
+def _one(text: str, rows: Sequence[Row], verb: str, what: str, command: str) -> Row:
+    found = [row for row in rows if row["id"] == text] or [
+        row for row in rows if text in (row["user"], _owner(row).rstrip("/"))
     ]
     if len(found) == 1:
         return found[0]
     if not found:
-        raise Problem(f"Nobody called {text} holds a GPU, and no lease.", "See: room gpu list")
+        raise Problem(
+            f"Nobody called {text} {verb} a {what}, and no {what} has that number.",
+            f"See: {command}",
+        )
     raise Problem(
-        f"{text} holds {len(found)} leases.",
-        "Name one: " + ", ".join(f"{lease['id']} ({_owner(lease)})" for lease in found),
+        f"{text} {verb} {len(found)} {what}s.",
+        "Name one: " + ", ".join(f"{row['id']} ({_owner(row)})" for row in found),
     )
 
 

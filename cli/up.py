@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import click
 
-from cli import compose, context, gpus, host, state
-from cli.doctor import examine
-from cli.doctor_probe.data import place
+from cli import compose, context, doctor, gpus, host, state
+from cli.doctor_probe import data
 from cli.doctor_probe.engine import look as look_at_engine
 from cli.doctor_probe.gpus import has_hook, toolkit
 from cli.errors import Problem
 from cli.steps import console, step
-from room.doctor import Finding
+from room.doctor import Facts, Finding, check
 from room.gpus import inventory
 from room.people import People
 from room.settings import Settings, settings_warnings
@@ -54,7 +54,7 @@ def up(upgrade_engine: bool, enable_cdi: bool, simulate_gpus: int) -> None:
         console.print(
             f"✓ Wrote {context.config_path()}, with every setting explained", markup=False
         )
-    _prepare_host(settings, upgrade_engine, enable_cdi, simulate_gpus)
+    facts = _prepare_host(settings, upgrade_engine, enable_cdi, simulate_gpus)
     tags = _build(settings)
     with step("Writing secrets and the room's state"):
         state.write_secrets(settings)
@@ -62,9 +62,12 @@ def up(upgrade_engine: bool, enable_cdi: bool, simulate_gpus: int) -> None:
         state.write_front(settings)
         state.write_trust(settings)
         found = _write_gpus(settings, simulate_gpus)
-        disk = place(settings.data_root / "homes")
+        disk = data.place(settings.data_root / "homes")
         if disk is not None:
             state.write_homes(settings, disk.quotas)
+        # The images are built since, and their disk is fuller.
+        now = replace(facts, data=data.look(settings, look_at_engine(settings)))
+        doctor.leave(now, settings, "up")
         state.write_compose(settings, context.config_path(), tags, toolkit())
         link = _admin_link(settings)
     with step("Starting the room"):
@@ -112,10 +115,14 @@ def _require_root() -> None:
 
 def _prepare_host(
     settings: Settings, upgrade_engine: bool, enable_cdi: bool, simulate_gpus: int
-) -> None:
-    """Look first; change the machine only for what is missing or was asked for."""
+) -> Facts:
+    """Look first; change the machine only for what is missing or was asked for.
+
+    Return what the machine is like then.
+    """
     with step("Checking this machine") as current:
-        findings = examine(settings, simulate_gpus)
+        facts = doctor.look(settings, simulate_gpus)
+        findings = check(facts, settings)
         needed = {f.prepare for f in findings if f.fixable_by_up} | gpus.needed(simulate_gpus)
         current.note = f"{len(needed)} to prepare" if needed else "ready"
     if needed or upgrade_engine or enable_cdi:
@@ -127,8 +134,10 @@ def _prepare_host(
             needed=needed,
         )
         with step("Checking this machine again"):
-            findings = examine(settings, simulate_gpus)
+            facts = doctor.look(settings, simulate_gpus)
+            findings = check(facts, settings)
     _refuse_if_fatal(findings)
+    return facts
 
 
 def _refuse_if_fatal(findings: list[Finding]) -> None:

@@ -34,6 +34,7 @@ def main() -> None:
         Desk(store, plans, Hub(hub_api, PREFIX, token, CLIENT_ID)),
         Pages(PREFIX, title, settings.language, plans.zone),
         secure=settings.location.scheme == "https",
+        settings=settings,
         profiles=frozenset(str(each["slug"]) for each in settings.profile_list(has_gpus=True)),
     )
     # The proxy reaches it by name on the control network, where no student is.

@@ -7,14 +7,13 @@ header ``X-CSRF-Token``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, Field
 
-from console import register_api
+from console import doctor_pages, fleet_api, register_api
 from console.changes import Wanted
 from console.desk import LimitRow
 from console.guard import Visit, require, require_act
@@ -78,9 +77,26 @@ class GrantModel(BaseModel):
     behalf: Word = ""
 
 
+class Problem(BaseModel):
+    """Why something was refused: a word for programs, a sentence for people."""
+
+    reason: str
+    message: str
+
+
+class Refused(BaseModel):
+    error: Problem
+
+
+#: The one shape of an error, as the interface's description has it.
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Refused} for status in (401, 403, 404, 409, 422, 503)
+}
+
+
 def router(prefix: str) -> APIRouter:
     """Return the JSON interface under the console's path."""
-    made = APIRouter(prefix=f"{prefix}api", tags=["console"])
+    made = APIRouter(prefix=f"{prefix}api", tags=["console"], responses=ERRORS)
 
     async def visit_of(request: Request) -> tuple[Parts, Visit]:
         parts = parts_of(request)
@@ -205,13 +221,6 @@ def router(prefix: str) -> APIRouter:
             for row in await parts.desk.board(name)
         ]
 
-    @made.get("/gpus")
-    async def gpus(request: Request) -> dict[str, Any]:
-        """Return every GPU unit, who holds it, and who waits for one."""
-        parts, visit = await visit_of(request)
-        require(visit.viewer.admin)
-        return asdict(await parts.desk.hub.fleet(visit.token))
-
     @made.get("/history")
     async def history(
         request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 50
@@ -237,6 +246,8 @@ def router(prefix: str) -> APIRouter:
         ]
 
     register_api.add(made)
+    fleet_api.add(made)
+    doctor_pages.add_api(made)
     return made
 
 

@@ -19,6 +19,7 @@ from console.guard import ForbiddenError, Guard, NotSignedInError, OldPageError,
 from console.hub import HubError
 from console.parts import Parts
 from console.render import STATIC, Pages
+from room.settings import Settings
 
 log = logging.getLogger("console")
 
@@ -34,12 +35,17 @@ HEADERS = {
 
 
 def make_app(
-    desk: Desk, pages_: Pages, *, secure: bool = False, profiles: frozenset[str] = frozenset()
+    desk: Desk,
+    pages_: Pages,
+    *,
+    secure: bool = False,
+    profiles: frozenset[str] = frozenset(),
+    settings: Settings | None = None,
 ) -> FastAPI:
     """Return the application, mounted at the path that the hub's proxy sends on.
 
     ``secure``: browsers reach the room over https only. ``profiles``: the short names of what can
-    be started; none: they are not checked.
+    be started; none: they are not checked. ``settings``: room.yaml's, for what doctor's rules say.
     """
     prefix = pages_.prefix
     guard = Guard(desk, prefix, secure=secure)
@@ -57,7 +63,7 @@ def make_app(
         openapi_url=f"{prefix}api/openapi.json",
         lifespan=lifespan,
     )
-    app.state.parts = Parts(desk, guard, pages_, Changes(desk, profiles))
+    app.state.parts = Parts(desk, guard, pages_, Changes(desk, profiles), settings or Settings())
     app.mount(f"{prefix}static", StaticFiles(directory=STATIC))
     app.include_router(pages.router(prefix))
     app.include_router(api.router(prefix))

@@ -20,6 +20,10 @@ from room.plans.keys import Key
 from room.plans.model import Subject
 from room.said import reason
 
+_FROM_NEXT_START = "Changed. It holds from the next start on."
+#: Limits that hold for what has begun, too → what is said of their change.
+_HOLDS = {"priority": "Changed. It holds for those who wait, too."}
+
 
 def add(made: APIRouter) -> None:
     """Add the cells to the console's pages."""
@@ -58,7 +62,7 @@ def add(made: APIRouter) -> None:
         if not by_script:
             return RedirectResponse(f"{_row(parts, whose)}?said=changed", 303)
         answer = await _cell(request, parts, visit, whose, key)
-        said = parts.pages.words(request, "Changed. It holds from the next start on.")
+        said = parts.pages.words(request, _HOLDS.get(key.name, _FROM_NEXT_START))
         # A class's limits are those of its people, whose cells are on the page, too.
         told = {"plan-changed": {"said": said, "others": whose.kind == "class"}}
         answer.headers["HX-Trigger"] = json.dumps(told)

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from console.fleet import Waiter
 from console.hub import Hub, Server
 from room import access
 from room.classes import Classes
@@ -136,6 +137,16 @@ class Desk:
         plan = self.plans.effective(user, classes)
         return self.meters({user: plan["gpu_hours"]}).get(user)
 
+    def meters_of(self, logins: Iterable[str]) -> dict[str, Meter]:
+        """Return what some have used of their GPU-hours; who has no budget is left out."""
+        wanted, now = frozenset(logins), self.plans.clock()
+        if not wanted:
+            return {}
+        rules = self.plans.rules().by_subject()
+        groups = {each.login: access.groups(each, now) for each in self.people.all()}
+        plans = {login: self._plan_of(login, groups.get(login, ()), rules) for login in wanted}
+        return self.meters({login: plan["gpu_hours"] for login, plan in plans.items()})
+
     # -- a class -----------------------------------------------------------------------------
 
     async def board(self, name: str) -> list[StudentRow]:
@@ -159,6 +170,12 @@ class Desk:
             )
             for person, role in people
         ]
+
+    async def class_line(self, name: str) -> tuple[Waiter, ...]:
+        """Return who of a class waits for a GPU, in the order in which they will be served."""
+        logins = frozenset(person.login for person, _role in await self.run(self._members, name))
+        line = await self.hub.line() if logins else ()
+        return tuple(each for each in line if each.user in logins)
 
     def _members(self, name: str) -> list[tuple[Person, Role]]:
         now = self.plans.clock()
@@ -196,13 +213,9 @@ class Desk:
         now, word = self.plans.clock(), query.strip().casefold()
         everyone = [each for each in self.people.all() if not access.closed(each, now)]
         groups = {each.login: access.groups(each, now) for each in everyone}
-        sizes = Counter(name for names in groups.values() for name in names)
         rules, here = self.plans.rules().by_subject(), self.plans.settings()
-        limited = {subject.name for subject in rules if subject.kind == "class"}
         classes = [
-            self._class_row(name, sizes[name], keys, rules, here)
-            for name in sorted({*sizes, *limited})
-            if word in name
+            row for row in self._class_rows(groups, keys, rules, here) if word in row.subject.name
         ]
         found = [
             person
@@ -212,6 +225,29 @@ class Desk:
         shown = found[page * PAGE : (page + 1) * PAGE]
         people = [self._person_row(each, groups[each.login], keys, rules, here) for each in shown]
         return classes, people, len(found)
+
+    def class_rows(self, keys: Sequence[str], more: Iterable[str] = ()) -> list[SubjectRow]:
+        """Return the classes with some of their limits. ``more``: names of others to show."""
+        now = self.plans.clock()
+        everyone = (each for each in self.people.all() if not access.closed(each, now))
+        groups = {each.login: access.groups(each, now) for each in everyone}
+        rules, here = self.plans.rules().by_subject(), self.plans.settings()
+        return self._class_rows(groups, keys, rules, here, more)
+
+    def _class_rows(
+        self,
+        groups: Mapping[str, Sequence[str]],
+        keys: Sequence[str],
+        rules: Mapping[Subject, Rules],
+        here: Mapping[Any, Any],
+        more: Iterable[str] = (),
+    ) -> list[SubjectRow]:
+        sizes = Counter(name for names in groups.values() for name in names)
+        limited = {subject.name for subject in rules if subject.kind == "class"}
+        return [
+            self._class_row(name, sizes[name], keys, rules, here)
+            for name in sorted({*sizes, *limited, *more})
+        ]
 
     def _class_row(
         self,

@@ -47,7 +47,7 @@ class Visit:
 
     viewer: Viewer
     csrf: str
-    #: For the audit: ``page 10.0.0.7``.
+    #: For the audit: ``console page 10.0.0.7``.
     origin: str
     #: A program with the hub's token: it has no pages, and no forms.
     program: bool = False
@@ -73,7 +73,7 @@ class Guard:
             who = await self._who(program[1])
             if who is None:
                 raise NotSignedInError
-            return Visit(who, "", f"api {client(request)}", program=True, token=program[1])
+            return Visit(who, "", f"console api {client(request)}", program=True, token=program[1])
         session = self.sessions.get(request.cookies.get(SESSION, ""))
         who = None if session is None else await self._who(session.token)
         if session is None or who is None:
@@ -82,7 +82,7 @@ class Guard:
             given = request.headers.get(HEADER) or dict(await fields(request)).get(FIELD, "")
             if not session.allows(given):
                 raise OldPageError
-        return Visit(who, session.csrf, f"page {client(request)}", token=session.token)
+        return Visit(who, session.csrf, f"console page {client(request)}", token=session.token)
 
     async def _who(self, token: str) -> Viewer | None:
         login = await self.desk.hub.login_of(token)

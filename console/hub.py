@@ -12,8 +12,10 @@ import httpx
 from jupyterhub.services.auth import HubOAuth
 
 from console import own
-from console.fleet import Fleet, fleet
+from console.fleet import Asked, Fleet, Waiter, fleet, waiters
 from console.own import HomeNews, NewToken, OwnServer, Token
+from room.doctor import live
+from room.doctor.live import Live
 from room.said import said
 
 #: Seconds for which the hub's word on a token is believed: who is put out is out by then.
@@ -60,7 +62,7 @@ class Hub:
             access_scopes={ACCESS},
         )
         #: What is the room's own and no part of JupyterHub's API has a path beside it.
-        self._room_api = f"{api_url.removesuffix('/api')}/room/admin"
+        self._room = f"{api_url.removesuffix('/api')}/room"
         self._http = httpx.AsyncClient(
             base_url=api_url, headers={"Authorization": f"token {token}"}, timeout=TIMEOUT
         )
@@ -176,14 +178,29 @@ class Hub:
 
     async def fleet(self, token: str) -> Fleet:
         """Return the GPUs and who waits for them, in an admin's name."""
-        answer = await self._ask_as(token, "GET", f"{self._room_api}/gpus")
+        answer = await self._ask_as(token, "GET", f"{self._room}/admin/gpus")
         return fleet(answer.json())
 
-    async def change_fleet(self, token: str, action: str, body: Mapping[str, str]) -> None:
+    async def change_fleet(self, token: str, asked: Asked, origin: str) -> None:
         """Drain a unit and its kind, in an admin's name. Raises ``ValueError`` with the reason."""
-        answer = await self._ask_as(token, "POST", f"{self._room_api}/{action}", body=body)
+        path = f"{self._room}/admin/{asked.action}"
+        answer = await self._ask_as(token, "POST", path, body=asked.body(origin))
         if answer.status_code >= 400:
             raise ValueError(str(answer.json().get("message", "")))
+
+    async def live(self, token: str) -> Live:
+        """Return what hub and agent know of the machine now, in an admin's name."""
+        answer = await self._ask_as(token, "GET", f"{self._room}/admin/live")
+        try:
+            return live.loads(answer.text)
+        except ValueError as error:
+            words = "The hub and the console are of two releases: run room up."
+            raise HubError(words) from error
+
+    async def line(self) -> tuple[Waiter, ...]:
+        """Return everyone who waits for a GPU, in the order in which they will be served."""
+        answer = await self._ask("GET", f"{self._room}/line")
+        return waiters(answer.json()["queue"]) if answer.status_code == 200 else ()
 
     async def _ask_as(
         self, token: str, method: str, path: str, *, language: str = "en", body: Any = None

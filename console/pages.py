@@ -9,10 +9,19 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from console import cell_pages, fleet_pages, guard, own_pages, people_pages, usage_pages
+from console import (
+    cell_pages,
+    doctor_pages,
+    fleet_pages,
+    guard,
+    own_pages,
+    people_pages,
+    usage_pages,
+)
 from console.changes import Wanted
 from console.desk import PAGE
 from console.guard import SESSION, STATE, Visit, require_act
+from console.hub import HubError
 from console.parts import Parts, admin_of, parts_of
 from room.languages import COOKIE, LANGUAGES
 from room.plans import wording
@@ -35,6 +44,7 @@ def router(prefix: str) -> APIRouter:
     people_pages.add(made)
     fleet_pages.add(made)
     usage_pages.add(made)
+    doctor_pages.add(made)
     return made
 
 
@@ -94,6 +104,7 @@ def _class(made: APIRouter) -> None:
             visit=visit,
             name=name,
             rows=await parts.desk.board(name),
+            line=await parts.desk.class_line(name),
             pot=pot,
             given=given,
             may_give=visit.viewer.may("give", name),
@@ -105,6 +116,18 @@ def _class(made: APIRouter) -> None:
         visit = await parts_of(request).guard.visit(request)
         require_act(visit, "see", name)
         return await board(request, name, visit, said=said)
+
+    @made.get("/class/{name}/queue")
+    async def waiting(request: Request, name: str) -> Response:
+        """Return who of the class waits, which changes while one looks."""
+        parts = parts_of(request)
+        visit = await parts.guard.visit(request)
+        require_act(visit, "see", name)
+        try:
+            line = await parts.desk.class_line(name)
+        except HubError:
+            return Response(status_code=204)
+        return parts.pages.page(request, "class_queue.html", visit=visit, name=name, line=line)
 
     @made.get("/class/{name}/students.csv")
     async def as_csv(request: Request, name: str) -> Response:

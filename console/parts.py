@@ -11,6 +11,7 @@ from console.changes import Changes
 from console.desk import Desk
 from console.guard import Guard, Visit, require
 from console.render import Pages
+from room.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Parts:
     guard: Guard
     pages: Pages
     changes: Changes
+    settings: Settings
 
 
 def parts_of(request: Request) -> Parts:

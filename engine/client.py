@@ -33,6 +33,7 @@ LANES = {
     "containers": LOOK,
     "port": LOOK,
     "info": LOOK,
+    "version": LOOK,
 }
 
 
@@ -114,6 +115,11 @@ class Engine:
             raise EngineRefusedError(f"{what}: {explanation}", error.status_code or 500) from error
         except (requests.exceptions.RequestException, docker.errors.DockerException) as error:
             raise EngineUnavailableError(f"{what}: the Docker Engine does not answer") from error
+
+    async def version(self) -> str:
+        """Return the engine's version: the least that it answers when it is there."""
+        async with self.words("asking the engine for its version"):
+            return str((await self.call("version"))["Version"])
 
     async def inspect(self, container: str) -> dict[str, Any] | None:
         """Return what the engine knows of a container; ``None`` only when it says there is none."""

@@ -10,13 +10,13 @@ from pydantic import BaseModel, Field, ValidationError
 from tornado import web
 
 from engine.client import EngineRefusedError, EngineUnavailableError
-from room.gpus.events import Ticket
-from room.gpus.forecast import Place
-from room.gpus.ledger import moment
-from room.gpus.state import State
+from room.doctor import live
 from room.gpus.use import Use
 from room.models import GPUUnit, Lease
 from spawner.handlers import RoomAPIHandler
+from spawner.keeper import NAME as KEEPER
+from spawner.line import LineHandler, line
+from spawner.live import look
 from spawner.lowered import end_all_over
 from spawner.services import Services
 from spawner.spawner import RoomSpawner
@@ -25,18 +25,27 @@ from spawner.spawner import RoomSpawner
 MARKS = {"drain": "drained", "undrain": "", "quarantine": "quarantined"}
 
 
-class UnitRequest(BaseModel):
+class Request(BaseModel):
+    #: From where the console was asked to do it, as its own changes say it; empty: by nobody.
+    origin: str = Field("", pattern=r"^(console (page|api) [0-9A-Za-z.:%_-]{0,45})?$")
+
+
+class UnitRequest(Request):
     unit: str = Field(min_length=1, max_length=96)
     why: str = Field("", max_length=1000)
 
 
-class PlanRequest(BaseModel):
+class PlanRequest(Request):
     #: None: everyone.
     users: list[str] | None = None
 
 
-class LeaseRequest(BaseModel):
+class LeaseRequest(Request):
     lease: str = Field(min_length=1, max_length=36)
+
+
+class TicketRequest(Request):
+    ticket: str = Field(min_length=1, max_length=36)
 
 
 class AdminHandler(RoomAPIHandler):
@@ -70,6 +79,14 @@ class AdminHandler(RoomAPIHandler):
     def actor(self) -> str:
         return str(self.current_user.name)
 
+    def origin(self, asked: Request) -> str:
+        """Say for the audit from where something is done: the command, the console, or here."""
+        if asked.origin:
+            return asked.origin
+        if self.current_user.kind == "service":
+            return "command" if self.actor == KEEPER else "hub"
+        return f"hub {self.request.remote_ip}"
+
 
 class UnitsHandler(AdminHandler):
     """``GET room/admin/gpus``: every unit, who holds it and how it is used; everyone who waits."""
@@ -79,27 +96,24 @@ class UnitsHandler(AdminHandler):
         services = self.services
         leases = await services.store.run(services.broker.leases)
         units = await services.store.run(services.broker.units)
-        waiting = await services.waiting.tickets()
-        places = await services.waiting.places()
-        overdue = await services.store.run(services.broker.look, _overdue)
         use = await services.gpu_use()
         holders = {unit: lease for lease in leases for unit in lease.units}
         self.say(
             {
                 "units": [_unit(unit, holders.get(unit.uuid), use) for unit in units],
                 "use_problem": use.problem,
-                "queue": sorted(
-                    (
-                        {
-                            **_ticket(each.ticket, places.get(each.ticket.id)),
-                            "overdue": each.ticket.id in overdue,
-                        }
-                        for each in waiting
-                    ),
-                    key=lambda entry: entry["position"],
-                ),
+                "queue": await line(services),
             }
         )
+
+
+class LiveHandler(AdminHandler):
+    """``GET room/admin/live``: what is known of the machine and the room, for doctor's rules."""
+
+    @needs_scope("admin:servers")
+    async def get(self) -> None:
+        self.set_header("Content-Type", "application/json")
+        self.say(live.dumps(await look(self.services)))
 
 
 class MarkHandler(AdminHandler):
@@ -111,8 +125,10 @@ class MarkHandler(AdminHandler):
         units = await services.store.run(services.broker.units)
         if asked.unit not in {name for unit in units for name in (unit.uuid, unit.parent)}:
             raise web.HTTPError(409, f"There is no unit {asked.unit} in this room.")
-        mark = MARKS[action]
-        await services.store.run(services.broker.mark, asked.unit, mark, asked.why, self.actor)
+        mark, origin = MARKS[action], self.origin(asked)
+        await services.store.run(
+            services.broker.mark, asked.unit, mark, asked.why, self.actor, origin
+        )
         self.say({})
 
 
@@ -126,7 +142,12 @@ class ReleaseHandler(AdminHandler):
         if lease is None:
             raise web.HTTPError(409, "That lease has ended already.")
         await services.store.run(
-            services.broker.note, self.actor, "lease-release", str(lease.owner), lease.id
+            services.broker.note,
+            self.actor,
+            "lease-release",
+            str(lease.owner),
+            lease.id,
+            self.origin(asked),
         )
         spawner = services.spawners.get(lease.owner)
         try:
@@ -138,6 +159,30 @@ class ReleaseHandler(AdminHandler):
         if not stopped:
             # No container has it: nothing but the row is left.
             await services.store.run(services.broker.release, lease.id)
+        self.say({})
+
+
+class DequeueHandler(AdminHandler):
+    """``POST room/admin/dequeue``: take a place in the queue away, and end the start behind it."""
+
+    @needs_scope("admin:servers")
+    async def post(self) -> None:
+        asked, services = self.body(TicketRequest), self.services
+        waiting = await services.waiting.tickets()
+        ticket = next((each.ticket for each in waiting if each.ticket.id == asked.ticket), None)
+        if ticket is None or not await services.waiting.remove(ticket.id):
+            raise web.HTTPError(
+                409,
+                "That start does not wait any more: its turn came, or its owner left the queue.",
+            )
+        await services.store.run(
+            services.broker.note,
+            self.actor,
+            "queue-remove",
+            str(ticket.owner),
+            str(ticket.request),
+            self.origin(asked),
+        )
         self.say({})
 
 
@@ -154,13 +199,14 @@ class PlanHandler(AdminHandler):
             raise web.HTTPError(409, f"The engine did not stop a server ({error})") from error
         for owner in ended:
             await services.store.run(
-                services.broker.note, self.actor, "server-over-plan", str(owner), ""
+                services.broker.note,
+                self.actor,
+                "server-over-plan",
+                str(owner),
+                "",
+                self.origin(asked),
             )
         self.say({"ended": [str(owner) for owner in ended]})
-
-
-def _overdue(state: State) -> set[str]:
-    return {ticket.id for ticket in state.tickets.values() if state.overdue(ticket)}
 
 
 def _unit(unit: GPUUnit, lease: Lease | None, use: Use) -> dict[str, Any]:
@@ -204,30 +250,18 @@ def _use(unit: GPUUnit, lease: Lease | None, use: Use) -> dict[str, Any] | None:
     }
 
 
-def _ticket(ticket: Ticket, place: Place | None) -> dict[str, Any]:
-    return {
-        "id": ticket.id,
-        "user": ticket.owner.user,
-        "server": ticket.owner.server,
-        "class": ticket.group,
-        "request": str(ticket.request),
-        "arrived": _iso(moment(ticket.arrived)),
-        "position": place.position if place else 0,
-        "of": place.of if place else 0,
-        "at": _iso(moment(place.at)) if place and place.at is not None else None,
-        "basis": place.basis if place else "",
-    }
-
-
 def _iso(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
 
 
-def routes() -> list[tuple[str, type[AdminHandler]]]:
+def routes() -> list[tuple[str, type[RoomAPIHandler]]]:
     """Return the handlers, under the hub's prefix."""
     return [
         (r"/room/admin/gpus", UnitsHandler),
+        (r"/room/admin/live", LiveHandler),
         (r"/room/admin/(drain|undrain|quarantine)", MarkHandler),
         (r"/room/admin/release", ReleaseHandler),
+        (r"/room/admin/dequeue", DequeueHandler),
         (r"/room/admin/plans", PlanHandler),
+        (r"/room/line", LineHandler),
     ]

@@ -26,11 +26,10 @@ from spawner.spawner import RoomSpawner
 
 #: Seconds that the end of the hub waits for starts it has cut short; less than compose's patience.
 TIDY_BEFORE_END = 8.0
-#: The hub's own service, which is the room itself.
-KEEPER = "torchroom"
+#: What the hub's own service may do, which is the room itself.
 KEEPER_ROLE = {
-    "name": KEEPER,
-    "services": [KEEPER],
+    "name": keeper.NAME,
+    "services": [keeper.NAME],
     "scopes": ["admin:servers", "list:users", "read:users"],
 }
 
@@ -68,7 +67,7 @@ class RoomHub(JupyterHub):
         await super().init_role_creation()
 
     def init_services(self) -> None:
-        self.services = [*self.services, {"name": KEEPER, "api_token": self.keeper_token}]
+        self.services = [*self.services, {"name": keeper.NAME, "api_token": self.keeper_token}]
         super().init_services()
 
     async def init_spawners(self) -> int:

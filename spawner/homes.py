@@ -11,9 +11,19 @@ from urllib.parse import quote
 from engine.client import Engine
 from room import homeuse, names
 from room.classdirs import ClassDir
+from room.doctor import live
+from room.doctor.live import Host
 from room.homeuse import HomeUse
 from room.models import LABEL_KIND, LABEL_ROOM, LABEL_USER
-from spawner.agent import HOMES, MEASURES, AgentRefusedError, AgentSilentError, ask
+from spawner.agent import (
+    HOMES,
+    LOOKS,
+    MEASURES,
+    TIMEOUT,
+    AgentRefusedError,
+    AgentSilentError,
+    ask,
+)
 
 #: The agent answers from memory and one mkdir; longer means that it is not there.
 AGENT_TIMEOUT = 10.0
@@ -106,6 +116,14 @@ class AgentClient:
                 return None
             raise AgentSilentError(str(error)) from error
         except ValueError as error:
+            raise AgentSilentError(str(error)) from error
+
+    async def host(self) -> Host:
+        """Return what the agent sees of its host. Raises ``AgentSilentError``."""
+        try:
+            said = await ask(LOOKS, f"{self._url}/v1/host", self._token_file, timeout=TIMEOUT)
+            return live.loads_host(said)
+        except (AgentRefusedError, ValueError) as error:
             raise AgentSilentError(str(error)) from error
 
 

@@ -18,6 +18,8 @@ from room.models import Owner
 from spawner.services import Services
 from spawner.sessions import End, end_of
 
+#: The service of the hub as which the room itself asks it, and `room gpu` too.
+NAME = "torchroom"
 #: Seconds between two looks at whose time is over.
 EVERY = 5.0
 #: Seconds between two looks at what everyone has used, and may use by now.

@@ -52,7 +52,7 @@ class Planned(Choices):
     def _look_up(self, user: str, groups: list[str], defaults: dict[str, float]) -> EffectivePlan:
         """Read the plan, and let the queue know the classes' shares; on the store's thread."""
         services = self.shared_services()
-        services.broker.weigh({**self.class_weights, **services.plans.weights()})
+        services.waiting.weigh()
         return services.plans.effective(user, groups, defaults)
 
     async def _admit(self) -> Admit:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,18 @@ if TYPE_CHECKING:
 
 #: Seconds between two comparisons. Invariant 5 allows two minutes from any crash to agreement.
 EVERY = 60.0
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What came of the comparisons, for who looks after the room. Seconds since 1970."""
+
+    #: When the last one that came to its end did.
+    at: float | None = None
+    #: Why none has since.
+    problem: str = ""
+    #: Servers that run on units which are leased to another one.
+    doubled: tuple[str, ...] = ()
 
 
 def served(db: Any) -> set[Owner]:
@@ -81,15 +95,18 @@ async def once(
     for lease in found.release:
         services.log.warning("Lease %s of %s has no container: released", lease.id, lease.owner)
     await _give_back(services, found.release, first)
+    doubled = []
     for lease in found.adopt:
         if await services.store.run(services.broker.adopt, lease):
             services.log.warning("Lease %s of %s was only on its container", lease.id, lease.owner)
         else:
+            doubled.append(str(lease.owner))
             services.log.error(
                 "%s runs with GPUs %s, which are leased to another server: stop one of the two",
                 lease.owner,
                 ", ".join(lease.units),
             )
+    services.comparison = Comparison(time.time(), doubled=tuple(doubled))
     return found
 
 
@@ -120,5 +137,6 @@ async def keep(services: Services, list_served: Callable[[], set[Owner]]) -> Non
             await once(services, list_served, first=not services.compared.is_set())
             services.compared.set()
         except (EngineUnavailableError, EngineRefusedError, SQLAlchemyError) as error:
+            services.comparison.problem = str(error)
             services.log.warning("Could not compare leases with containers: %s", error)
         await asyncio.sleep(EVERY)

@@ -94,6 +94,8 @@ class Services:
     serving: asyncio.Event = field(default_factory=_set)
     #: Set once leases, containers and servers were compared for the first time.
     compared: asyncio.Event = field(default_factory=asyncio.Event)
+    #: What came of that last.
+    comparison: reconcile.Comparison = field(default_factory=reconcile.Comparison)
     #: By container, as the ledger was read last: since when it runs.
     running_since: Mapping[str, datetime] = field(default_factory=dict)
     #: Images that are being fetched.

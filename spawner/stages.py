@@ -112,12 +112,18 @@ def starting_now(position: int, of: int, lacking: int) -> str:
 
 
 def waited_in_vain(why: str, seconds: float) -> Reject:
-    """Waiting for a GPU ended without one: nobody looked, or it took too long."""
+    """Waiting for a GPU ended without one: an admin ended it, nobody looked, it took too long."""
     if why == "unseen":
         return Reject(
             "queue-unseen",
             f"Nobody looked at this page for {duration(seconds)}, so your place in the queue was "
             "given up. Start again to wait anew.",
+        )
+    if why == "removed":
+        return Reject(
+            "queue-removed",
+            "An admin took you out of the queue for a GPU. Ask the admin, or choose a profile "
+            "without a GPU.",
         )
     return Reject(
         "queue-too-long",

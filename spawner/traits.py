@@ -351,15 +351,18 @@ class RoomTraits(AdmissionTraits, HomeTraits, ClassDirTraits, PlanTraits):
         broker = Broker(store, self.policy(), rates=self.gpu_rates)
         if self.inventory_file:
             broker.survey(inventory.file_reader(Path(self.inventory_file))())
+        plans = self.open_plans(store)
         agent = AgentClient(self.agent_url, Path(self.agent_token_file)) if self.agent_url else None
         services = Services(
             room=self.room,
             engine=Engine(self._connect, self.engine_threads),
             store=store,
             broker=broker,
-            waiting=WaitingRoom(store, broker, self.log),
+            waiting=WaitingRoom(
+                store, broker, self.log, shares=lambda: {**self.class_weights, **plans.weights()}
+            ),
             gate=Gate(self.admission_rules(), log=self.log),
-            plans=self.open_plans(store),
+            plans=plans,
             agent=agent,
             log=self.log,
             ends=last_of_all(store),

@@ -32,6 +32,7 @@ class Ending(enum.Enum):
     """How waiting ends without a GPU."""
 
     CPU = "cpu"
+    REMOVED = "removed"
     UNSEEN = "unseen"
     TOO_LONG = "too long"
 
@@ -55,7 +56,11 @@ class WaitingRoom:
     broker: Broker
     log: logging.Logger
     clock: Callable[[], float] = time.time
+    #: Reads the classes' shares; None: they are what the broker was made with.
+    shares: Callable[[], Mapping[str, float]] | None = None
     _waiters: dict[str, _Waiter] = field(default_factory=dict)
+    #: Tickets that were taken away before the start that asked for them began to wait.
+    _removed: set[str] = field(default_factory=set)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _keeper: asyncio.Task[None] | None = None
     _places: tuple[float, Mapping[str, Place]] | None = None
@@ -101,6 +106,9 @@ class WaitingRoom:
         ``watched`` says whether somebody follows the start; nobody for ``grace`` ends it, and
         so does ``give_up`` after arrival.
         """
+        if ticket.id in self._removed:
+            self._removed.discard(ticket.id)
+            return Ending.REMOVED
         loop = asyncio.get_running_loop()
         waiter = _Waiter(ticket, tell, watched, grace, self.clock(), loop.create_future())
         self._waiters[ticket.id] = waiter
@@ -112,7 +120,7 @@ class WaitingRoom:
                 left = ticket.arrived + give_up - self.clock()
                 done, _ = await asyncio.wait([waiter.turn], timeout=max(0.0, left))
                 ending = waiter.turn.result() if done else Ending.TOO_LONG
-                if ending is Ending.CPU:
+                if ending in (Ending.CPU, Ending.REMOVED):
                     return ending
                 if ending is not None and await self.store.run(self.broker.leave, ticket.id):
                     return ending
@@ -132,6 +140,19 @@ class WaitingRoom:
         if waiter is None or not await self.store.run(self.broker.leave, ticket_id):
             return False
         self._end(waiter, Ending.CPU)
+        return True
+
+    async def remove(self, ticket_id: str) -> bool:
+        """Take somebody's place in the queue away. False when the turn has come, or they left."""
+        if not await self.store.run(self.broker.leave, ticket_id):
+            return False
+        waiter = self._waiters.get(ticket_id)
+        if waiter is None:
+            self._removed.add(ticket_id)
+        else:
+            self._end(waiter, Ending.REMOVED)
+        self._places = None
+        self._changed.set()
         return True
 
     async def tickets(self) -> tuple[Waiting, ...]:
@@ -182,7 +203,7 @@ class WaitingRoom:
             await asyncio.sleep(SETTLE)
 
     async def _look(self) -> None:
-        await self.store.run(self.broker.tick)
+        await self.store.run(self._tick)
         leases = await self.store.run(self.broker.leases)
         for ticket_id in {lease.id for lease in leases} & self._waiters.keys():
             # Another process of ours granted it.
@@ -192,6 +213,16 @@ class WaitingRoom:
         for ticket_id, waiter in list(self._waiters.items()):
             if ticket_id in places:
                 waiter.tell(places[ticket_id], sum(len(lease.units) for lease in leases))
+
+    def weigh(self) -> None:
+        """Let the broker know the classes' shares as they are now; on the store's thread."""
+        if self.shares is not None:
+            self.broker.weigh(self.shares())
+
+    def _tick(self) -> None:
+        # Whoever changes a share means those who wait.
+        self.weigh()
+        self.broker.tick()
 
     async def _sweep(self) -> None:
         """End the waiting of who was not seen for longer than they may be away."""

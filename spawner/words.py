@@ -110,6 +110,8 @@ SENTENCES = (
     N_("Start again to wait anew."),
     N_("No GPU came free for you within %(time)s, so the waiting was ended."),
     N_("Start again to wait anew, or choose a profile without a GPU."),
+    N_("An admin took you out of the queue for a GPU."),
+    N_("Ask the admin, or choose a profile without a GPU."),
     N_("This room has no profile without a GPU."),
     N_("Wait, or leave."),
     N_("Your server does not wait for a GPU any more."),

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from cli.doctor_probe.ask import SYSTEM_PATH, text
@@ -60,17 +61,8 @@ def place(path: Path) -> Place | None:
     except OSError:
         return None
     mount = mount_of(text("/proc/self/mountinfo"), existing.resolve())
-    return Place(
-        path=str(existing),
-        device=device,
-        free=disk.f_bavail * disk.f_frsize,
-        total=disk.f_blocks * disk.f_frsize,
-        kind=mount.kind,
-        inodes=disk.f_files,
-        free_inodes=disk.f_favail,
-        read_only=bool(disk.f_flag & os.ST_RDONLY),
-        quotas=quotas.support(mount, btrfs_counts=btrfs_counts(mount)),
-    )
+    found = Place.of(str(existing), device, disk, mount.kind)
+    return replace(found, quotas=quotas.support(mount, btrfs_counts=btrfs_counts(mount)))
 
 
 def btrfs_counts(mount: Mount, sysfs: Path = Path("/sys/fs/btrfs")) -> bool:

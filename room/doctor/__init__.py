@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from room.doctor import disk, engine, files, gpu, machine, network
+from room.doctor import disk, engine, files, gpu, machine, network, toolkit
 from room.doctor.facts import Facts
 from room.doctor.finding import Finding, Level, status
 from room.settings import Settings
@@ -32,10 +32,10 @@ GROUPS: Mapping[str, tuple[Rule, ...]] = {
         gpu.driver,
         gpu.driver_age,
         gpu.architecture,
-        gpu.toolkit,
-        gpu.cdi,
-        gpu.specs,
-        gpu.runtime,
+        toolkit.toolkit,
+        toolkit.cdi,
+        toolkit.specs,
+        toolkit.runtime,
         gpu.health,
         gpu.seats,
         gpu.profiles,

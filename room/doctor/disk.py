@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from room.doctor.facts import Facts, Place
 from room.doctor.finding import Finding, ok
+from room.said import said
 from room.settings import Settings
 
 GB = 1000**3
@@ -21,7 +22,7 @@ DATA_INODES = 10_000
 _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "ceph", "fuse.glusterfs")
 _MEMORY = ("tmpfs", "ramfs")
 
-_FREE_IMAGES = (
+_FREE_IMAGES = said(
     "See what takes it: docker system df. Free some: docker image prune, docker builder prune "
     "(both ask first). Or move the engine to a larger disk: data-root in /etc/docker/daemon.json."
 )
@@ -34,36 +35,40 @@ def data_root(facts: Facts, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "data-read-only",
             "fatal",
-            f"The file system of {root} is read-only",
-            "Neither homes nor the room's own state could be written.",
-            "Mount it read-write, or choose another data_root in room.yaml. A disk that became "
-            "read-only by itself is failing: see dmesg.",
+            said("The file system of %(root)s is read-only", root=root),
+            said("Neither homes nor the room's own state could be written."),
+            said(
+                "Mount it read-write, or choose another data_root in room.yaml. A disk that became "
+                "read-only by itself is failing: see dmesg."
+            ),
         )
         return
     if place is not None and place.kind in _NETWORK:
         yield Finding(
             "data-network",
             "fatal",
-            f"{root} is on a network file system ({place.kind})",
-            "The room's databases are SQLite, whose journal does not work over a network, and "
-            "homes cannot be given to their users where root is mapped away.",
-            "Choose a local disk for data_root in room.yaml.",
+            said("%(root)s is on a network file system (%(kind)s)", root=root, kind=place.kind),
+            said(
+                "The room's databases are SQLite, whose journal does not work over a network, and "
+                "homes cannot be given to their users where root is mapped away."
+            ),
+            said("Choose a local disk for data_root in room.yaml."),
         )
     if place is not None and place.kind in _MEMORY:
         yield Finding(
             "data-memory",
             "warning",
-            f"{root} is in memory ({place.kind})",
-            "Every home is lost at the next reboot.",
-            "Choose a directory on a disk for data_root in room.yaml.",
+            said("%(root)s is in memory (%(kind)s)", root=root, kind=place.kind),
+            said("Every home is lost at the next reboot."),
+            said("Choose a directory on a disk for data_root in room.yaml."),
         )
     if not facts.data.ready and facts.machine.root:
         yield Finding(
             "data-missing",
             "warning",
-            f"The directories of {root} are not there, or not their users'",
-            "They hold homes, datasets and the room's own state.",
-            "make up makes them.",
+            said("The directories of %(root)s are not there, or not their users'", root=root),
+            said("They hold homes, datasets and the room's own state."),
+            said("make up makes them."),
             prepare="data",
         )
 
@@ -74,15 +79,19 @@ def homes(facts: Facts, settings: Settings) -> Iterator[Finding]:
     if place is None:
         return
     if place.quotas.limits:
-        how = "subvolumes" if place.quotas.driver == "btrfs" else "project quotas"
-        yield ok("homes", f"Homes can be limited: {place.kind} with {how}")
+        how = said("subvolumes") if place.quotas.driver == "btrfs" else said("project quotas")
+        yield ok(
+            "homes", said("Homes can be limited: %(kind)s with %(how)s", kind=place.kind, how=how)
+        )
         return
     # No warning: most rooms trust their people, and a limit is an admin's own wish.
     yield ok(
         "homes",
-        f"Homes can be measured, not limited: {place.quotas.why}",
-        "A limit is told to a home's owner, and the disk does not hold it. "
-        "docs/how-to/disk-quotas.md says how to have it held.",
+        said("Homes can be measured, not limited: %(why)s", why=place.quotas.why),
+        said(
+            "A limit is told to a home's owner, and the disk does not hold it. "
+            "docs/how-to/disk-quotas.md says how to have it held."
+        ),
     )
 
 
@@ -94,10 +103,15 @@ def bootstrap(facts: Facts, settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "bootstrap-missing",
         "warning",
-        "There is no mmdebstrap",
-        "Where no container registry answers, the base image is made of a Debian mirror's "
-        "packages with it.",
-        "make up installs it. By yourself: sudo apt-get install mmdebstrap debian-archive-keyring",
+        said("There is no mmdebstrap"),
+        said(
+            "Where no container registry answers, the base image is made of a Debian mirror's "
+            "packages with it."
+        ),
+        said(
+            "make up installs it. By yourself: sudo apt-get install mmdebstrap "
+            "debian-archive-keyring"
+        ),
         prepare="data",
     )
 
@@ -116,23 +130,35 @@ def space(facts: Facts, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "data-full",
             "fatal",
-            f"{_gb(data.free)} are free for {root}, on the file system of {data.path}",
-            "Notebooks cannot be saved, and the hub cannot write its state.",
-            f"Free some: sudo du -xh {data.path} | sort -h | tail shows what takes it. Or move "
-            "the data root to a larger disk (data_root in room.yaml).",
+            said(
+                "%(free)s are free for %(root)s, on the file system of %(path)s",
+                free=_gb(data.free),
+                root=root,
+                path=data.path,
+            ),
+            said("Notebooks cannot be saved, and the hub cannot write its state."),
+            said(
+                "Free some: sudo du -xh %(path)s | sort -h | tail shows what takes it. Or move the "
+                "data root to a larger disk (data_root in room.yaml).",
+                path=data.path,
+            ),
         )
     elif left < DATA_LOW:
-        after = " after the images are built" if shared and facts.data.missing_bytes else ""
+        words = {"left": _gb(max(left, 0)), "root": root}
         yield Finding(
             "data-low",
             "warning",
-            f"{_gb(max(left, 0))} are left for {root}{after}",
-            f"Less than {_gb(DATA_LOW)}: one downloaded dataset can fill it, and then nobody can "
-            "save.",
-            "Free some, or move the data root to a larger disk (data_root in room.yaml).",
+            said("%(left)s are left for %(root)s after the images are built", **words)
+            if shared and facts.data.missing_bytes
+            else said("%(left)s are left for %(root)s", **words),
+            said(
+                "Less than %(low)s: one downloaded dataset can fill it, and then nobody can save.",
+                low=_gb(DATA_LOW),
+            ),
+            said("Free some, or move the data root to a larger disk (data_root in room.yaml)."),
         )
     else:
-        yield ok("data", f"{_gb(left)} are left for {root}")
+        yield ok("data", said("%(left)s are left for %(root)s", left=_gb(left), root=root))
 
 
 def _images(facts: Facts, place: Place, settings: Settings) -> Iterator[Finding]:
@@ -140,20 +166,33 @@ def _images(facts: Facts, place: Place, settings: Settings) -> Iterator[Finding]
     needed = facts.data.missing_bytes or RUN_FREE
     if place.free < needed:
         what = (
-            f"Building {', '.join(missing)} takes {_gb(needed)}, the half of it for a while."
+            said(
+                "Building %(images)s takes %(needed)s, the half of it for a while.",
+                images=", ".join(missing),
+                needed=_gb(needed),
+            )
             if missing
-            else "Servers write logs and temporary files there: starts fail when it is full."
+            else said("Servers write logs and temporary files there: starts fail when it is full.")
         )
         yield Finding(
             "images-full",
             "fatal" if missing else "warning",
-            f"{_gb(place.free)} are free where the engine keeps images, on {place.path}",
+            said(
+                "%(free)s are free where the engine keeps images, on %(path)s",
+                free=_gb(place.free),
+                path=place.path,
+            ),
             what,
             _FREE_IMAGES,
         )
     else:
-        built = f"; {_gb(needed)} are needed to build {', '.join(missing)}" if missing else ""
-        yield ok("images", f"{_gb(place.free)} are free for images{built}")
+        words = {"free": _gb(place.free), "needed": _gb(needed), "images": ", ".join(missing)}
+        yield ok(
+            "images",
+            said("%(free)s are free for images; %(needed)s are needed to build %(images)s", **words)
+            if missing
+            else said("%(free)s are free for images", free=words["free"]),
+        )
 
 
 def inodes(facts: Facts, settings: Settings) -> Iterator[Finding]:
@@ -164,20 +203,36 @@ def inodes(facts: Facts, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "images-inodes",
             "fatal",
-            f"{images.free_inodes:,} inodes are free for images, on {images.path}",
-            f"Images hold very many small files; about {needed:,} inodes are needed. The disk is "
-            'then "full" with space left.',
+            said(
+                "%(free_inodes)s inodes are free for images, on %(path)s",
+                free_inodes=f"{images.free_inodes:,}",
+                path=images.path,
+            ),
+            said(
+                "Images hold very many small files; about %(needed)s inodes are needed. The disk "
+                'is then "full" with space left.',
+                needed=f"{needed:,}",
+            ),
             _FREE_IMAGES,
         )
     if data is not None and data.inodes and data.free_inodes < DATA_INODES:
         yield Finding(
             "data-inodes",
             "fatal",
-            f"{data.free_inodes:,} inodes are free for {settings.data_root}",
-            "No file can be made when they are gone, whatever space is left. One virtual "
-            "environment takes tens of thousands.",
-            f"sudo du --inodes -x {data.path} | sort -n | tail shows where they are. Or move the "
-            "data root to another disk (data_root in room.yaml).",
+            said(
+                "%(free_inodes)s inodes are free for %(data_root)s",
+                free_inodes=f"{data.free_inodes:,}",
+                data_root=settings.data_root,
+            ),
+            said(
+                "No file can be made when they are gone, whatever space is left. One virtual "
+                "environment takes tens of thousands."
+            ),
+            said(
+                "sudo du --inodes -x %(path)s | sort -n | tail shows where they are. Or move the "
+                "data root to another disk (data_root in room.yaml).",
+                path=data.path,
+            ),
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from room.doctor.facts import Facts
 from room.doctor.finding import Finding, ok
 from room.doctor.versions import older
+from room.said import said
 from room.settings import Settings
 
 #: Before it the default seccomp profile answers clone3 with EPERM, and no program of Debian 13
@@ -15,8 +16,10 @@ MINIMUM_ENGINE = "20.10.10"
 #: ``up --wait-timeout`` (docker/compose#10276).
 MINIMUM_COMPOSE = "2.17.0"
 
-START = "sudo systemctl start docker (without systemd: sudo service docker start)"
-UPGRADE = "make up ARGS=--upgrade-engine (it stops and starts every container of this machine)"
+START = said("sudo systemctl start docker (without systemd: sudo service docker start)")
+UPGRADE = said(
+    "make up ARGS=--upgrade-engine (it stops and starts every container of this machine)"
+)
 
 
 def answers(facts: Facts, settings: Settings) -> Iterator[Finding]:
@@ -26,39 +29,51 @@ def answers(facts: Facts, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "engine-missing",
             "fatal",
-            "There is no Docker Engine here",
-            "Every server is a container of a Docker Engine.",
-            "make up installs it. By yourself: install Docker Engine 25 or newer with Compose "
-            "v2 and buildx.",
+            said("There is no Docker Engine here"),
+            said("Every server is a container of a Docker Engine."),
+            said(
+                "make up installs it. By yourself: install Docker Engine 25 or newer with Compose "
+                "v2 and buildx."
+            ),
             prepare="engine",
         )
     elif engine.answer == "stopped":
         yield Finding(
             "engine-stopped",
             "fatal",
-            f"The Docker Engine does not answer at {socket}",
-            f"It is installed and not running, or it listens elsewhere. {engine.error}".strip(),
-            f"Start it: {START}. Or say where it listens: engine_socket in room.yaml.",
+            said("The Docker Engine does not answer at %(socket)s", socket=socket),
+            said(
+                "It is installed and not running, or it listens elsewhere. %(error)s",
+                error=engine.error,
+            )
+            if engine.error
+            else said("It is installed and not running, or it listens elsewhere."),
+            said(
+                "Start it: %(start)s. Or say where it listens: engine_socket in room.yaml.",
+                start=START,
+            ),
             prepare="engine",
         )
     elif engine.answer == "refused":
         yield Finding(
             "engine-permission",
             "fatal",
-            f"You may not use the Docker Engine at {socket}",
-            "Only root and the socket's group may; nothing about the engine could be looked at.",
-            "Run the same command with sudo.",
+            said("You may not use the Docker Engine at %(socket)s", socket=socket),
+            said(
+                "Only root and the socket's group may; nothing about the engine could be looked at."
+            ),
+            said("Run the same command with sudo."),
         )
     elif engine.answer == "strange":
         yield Finding(
             "engine-strange",
             "fatal",
-            f"What answers at {socket} is no Docker Engine",
-            engine.error or "It does not speak the engine's API.",
-            "Set engine_socket in room.yaml to the socket of a Docker Engine.",
+            said("What answers at %(socket)s is no Docker Engine", socket=socket),
+            engine.error or said("It does not speak the engine's API."),
+            said("Set engine_socket in room.yaml to the socket of a Docker Engine."),
         )
     else:
-        yield ok("engine", f"Docker Engine {engine.version} answers")
+        yield ok("engine", said("Docker Engine %(version)s answers", version=engine.version))
 
 
 def kind(facts: Facts, settings: Settings) -> Iterator[Finding]:
@@ -70,36 +85,51 @@ def kind(facts: Facts, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "engine-podman",
             "fatal",
-            "Podman answers in Docker's place",
-            "It takes Docker's requests and does some of them differently: networks, limits and "
-            "device requests. Nobody has tried the room on it.",
-            "Install Docker Engine, and set engine_socket in room.yaml to its socket.",
+            said("Podman answers in Docker's place"),
+            said(
+                "It takes Docker's requests and does some of them differently: networks, limits "
+                "and device requests. Nobody has tried the room on it."
+            ),
+            said("Install Docker Engine, and set engine_socket in room.yaml to its socket."),
         )
     if engine.root.startswith("/var/snap/"):
         yield Finding(
             "engine-snap",
             "fatal",
-            "The engine is Ubuntu's snap",
-            f"A snap sees neither {settings.data_root} nor NVIDIA's hook: homes would be empty "
-            "and GPUs could not be given.",
-            "sudo snap remove docker, then make up, which installs the package docker.io.",
+            said("The engine is Ubuntu's snap"),
+            said(
+                "A snap sees neither %(data_root)s nor NVIDIA's hook: homes would be empty and "
+                "GPUs could not be given.",
+                data_root=settings.data_root,
+            ),
+            said("sudo snap remove docker, then make up, which installs the package docker.io."),
         )
     if "rootless" in engine.security:
         yield Finding(
             "engine-rootless",
             "fatal",
-            "The engine runs without root",
-            "It can neither give a home to a server's user (uid 1000) nor limit what servers take.",
-            "Set engine_socket in room.yaml to an engine that runs as root: /var/run/docker.sock.",
+            said("The engine runs without root"),
+            said(
+                "It can neither give a home to a server's user (uid 1000) nor limit what servers "
+                "take."
+            ),
+            said(
+                "Set engine_socket in room.yaml to an engine that runs as root: "
+                "/var/run/docker.sock."
+            ),
         )
     if "userns" in engine.security:
         yield Finding(
             "engine-userns",
             "fatal",
-            "The engine moves users to other numbers (userns-remap)",
-            "A server's user 1000 is another one on the host, and may not enter its own home.",
-            "Take userns-remap out of /etc/docker/daemon.json and restart the engine, or use "
-            "another engine for the room.",
+            said("The engine moves users to other numbers (userns-remap)"),
+            said(
+                "A server's user 1000 is another one on the host, and may not enter its own home."
+            ),
+            said(
+                "Take userns-remap out of /etc/docker/daemon.json and restart the engine, or use "
+                "another engine for the room."
+            ),
         )
 
 
@@ -111,8 +141,14 @@ def age(facts: Facts, settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "engine-old",
         "fatal",
-        f"Docker Engine {engine.version} is older than {MINIMUM_ENGINE}",
-        "The images are Debian 13, and an older engine forbids its programs to start threads.",
+        said(
+            "Docker Engine %(version)s is older than %(minimum)s",
+            version=engine.version,
+            minimum=MINIMUM_ENGINE,
+        ),
+        said(
+            "The images are Debian 13, and an older engine forbids its programs to start threads."
+        ),
         UPGRADE,
     )
 
@@ -126,9 +162,9 @@ def plugins(facts: Facts, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "client-missing",
             "fatal",
-            "There is no docker command",
-            "The room is started and its images are built with it.",
-            "make up installs it (package docker-cli or docker.io).",
+            said("There is no docker command"),
+            said("The room is started and its images are built with it."),
+            said("make up installs it (package docker-cli or docker.io)."),
             prepare="engine",
         )
         return
@@ -137,10 +173,12 @@ def plugins(facts: Facts, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "buildx-missing",
             "fatal",
-            "Docker's buildx is missing",
-            "The images are built with it: it keeps your certificate authority and the mirrors' "
-            "passwords out of them.",
-            "make up installs it (package docker-buildx).",
+            said("Docker's buildx is missing"),
+            said(
+                "The images are built with it: it keeps your certificate authority and the "
+                "mirrors' passwords out of them."
+            ),
+            said("make up installs it (package docker-buildx)."),
             prepare="engine",
         )
 
@@ -150,29 +188,35 @@ def _compose(found: str) -> Iterator[Finding]:
         yield Finding(
             "compose-missing",
             "fatal",
-            "Docker Compose v2 is missing",
-            "It starts hub, proxy, agent and front. The old docker-compose 1 does not do.",
-            "make up installs it (package docker-compose-v2 on Ubuntu, docker-compose of Debian "
-            "13 on Debian).",
+            said("Docker Compose v2 is missing"),
+            said("It starts hub, proxy, agent and front. The old docker-compose 1 does not do."),
+            said(
+                "make up installs it (package docker-compose-v2 on Ubuntu, docker-compose of "
+                "Debian 13 on Debian)."
+            ),
             prepare="engine",
         )
     elif older(found, MINIMUM_COMPOSE):
         yield Finding(
             "compose-old",
             "fatal",
-            f"Docker Compose {found} is older than {MINIMUM_COMPOSE}",
-            "It cannot wait until the room is healthy.",
+            said(
+                "Docker Compose %(found)s is older than %(minimum)s",
+                found=found,
+                minimum=MINIMUM_COMPOSE,
+            ),
+            said("It cannot wait until the room is healthy."),
             UPGRADE,
         )
     else:
-        yield ok("compose", f"Docker Compose {found} and buildx are there")
+        yield ok("compose", said("Docker Compose %(found)s and buildx are there", found=found))
 
 
 #: What a limit keeps safe, in a sentence.
 _LIMITS = {
-    "memory": "one server could take the memory of all others",
-    "cpu": "one server could take all cores",
-    "pids": "one server could start processes until nothing else can",
+    "memory": said("one server could take the memory of all others"),
+    "cpu": said("one server could take all cores"),
+    "pids": said("one server could start processes until nothing else can"),
 }
 
 
@@ -186,25 +230,34 @@ def limits(facts: Facts, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "limits-missing",
             "fatal",
-            f"The engine cannot limit {' and '.join(missing)}",
-            f"Limits would be ignored without a word: {_LIMITS[missing[0]]}.",
-            "Add cgroup_enable=memory (and systemd.unified_cgroup_hierarchy=1) to "
-            "GRUB_CMDLINE_LINUX in /etc/default/grub, run sudo update-grub, and reboot.",
+            said("The engine cannot limit %(missing)s", missing=" and ".join(missing)),
+            said("Limits would be ignored without a word: %(limits)s.", limits=_LIMITS[missing[0]]),
+            said(
+                "Add cgroup_enable=memory (and systemd.unified_cgroup_hierarchy=1) to "
+                "GRUB_CMDLINE_LINUX in /etc/default/grub, run sudo update-grub, and reboot."
+            ),
         )
     elif "swap" in engine.unlimited:
         yield Finding(
             "limits-swap",
             "warning",
-            "The engine cannot limit swap",
-            "A server that is out of memory goes on in swap and slows everyone down, instead of "
-            "being ended.",
-            "Add swapaccount=1 to GRUB_CMDLINE_LINUX in /etc/default/grub, run sudo update-grub, "
-            "and reboot; or switch swap off: sudo swapoff -a.",
+            said("The engine cannot limit swap"),
+            said(
+                "A server that is out of memory goes on in swap and slows everyone down, instead "
+                "of being ended."
+            ),
+            said(
+                "Add swapaccount=1 to GRUB_CMDLINE_LINUX in /etc/default/grub, run sudo "
+                "update-grub, and reboot; or switch swap off: sudo swapoff -a."
+            ),
         )
     else:
         yield ok(
             "limits",
-            f"Memory, CPU and processes can be limited (cgroup v{engine.cgroup_version})",
+            said(
+                "Memory, CPU and processes can be limited (cgroup v%(cgroup_version)s)",
+                cgroup_version=engine.cgroup_version,
+            ),
         )
 
 
@@ -215,17 +268,24 @@ def storage(facts: Facts, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "storage-vfs",
             "warning",
-            "The engine copies every layer of every image (storage driver vfs)",
-            "An image of 8 GB takes several times that, and a server needs minutes to start.",
-            "Put the engine's directory on ext4 or xfs (with ftype=1), and let it use overlay2.",
+            said("The engine copies every layer of every image (storage driver vfs)"),
+            said("An image of 8 GB takes several times that, and a server needs minutes to start."),
+            said(
+                "Put the engine's directory on ext4 or xfs (with ftype=1), and let it use overlay2."
+            ),
         )
     if "selinux" in engine.security and facts.machine.selinux == "enforcing":
         yield Finding(
             "selinux",
             "warning",
-            "SELinux confines containers on this machine",
-            "Servers may not be let into their homes, nor reach a GPU. Nobody has tried the room "
-            "with SELinux enforcing.",
-            f"sudo chcon -R -t container_file_t {settings.data_root}, and for GPUs sudo setsebool "
-            "-P container_use_devices on.",
+            said("SELinux confines containers on this machine"),
+            said(
+                "Servers may not be let into their homes, nor reach a GPU. Nobody has tried the "
+                "room with SELinux enforcing."
+            ),
+            said(
+                "sudo chcon -R -t container_file_t %(data_root)s, and for GPUs sudo setsebool -P "
+                "container_use_devices on.",
+                data_root=settings.data_root,
+            ),
         )

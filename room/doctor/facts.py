@@ -6,6 +6,7 @@ Sizes in bytes.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -76,6 +77,20 @@ class Place:
     read_only: bool = False
     #: How homes can be limited there.
     quotas: Support = field(default_factory=lambda: Support("none", "nobody looked"))
+
+    @classmethod
+    def of(cls, path: str, device: int, disk: os.statvfs_result, kind: str) -> Place:
+        """Return a place by what the kernel says of it; ``kind`` is the file system's."""
+        return cls(
+            path=path,
+            device=device,
+            free=disk.f_bavail * disk.f_frsize,
+            total=disk.f_blocks * disk.f_frsize,
+            kind=kind,
+            inodes=disk.f_files,
+            free_inodes=disk.f_favail,
+            read_only=bool(disk.f_flag & os.ST_RDONLY),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 from room.doctor.facts import Certificate, Facts
 from room.doctor.finding import Finding, ok
+from room.said import said
 from room.settings import Settings
 
 DAY = 24 * 3600
@@ -20,9 +21,11 @@ def named_files(facts: Facts, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "file-unreadable",
             "fatal",
-            f"{key} in room.yaml names a file that cannot be used: {why}",
-            "The room would not start, or not let people in by it.",
-            f"Put the file there, readable by root, or correct {key} in room.yaml.",
+            said(
+                "%(key)s in room.yaml names a file that cannot be used: %(why)s", key=key, why=why
+            ),
+            said("The room would not start, or not let people in by it."),
+            said("Put the file there, readable by root, or correct %(key)s in room.yaml.", key=key),
         )
 
 
@@ -35,16 +38,24 @@ def certificate(facts: Facts, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "certificate-unreadable",
             "fatal",
-            f"The certificate cannot be used: {found.problem or found.key_problem}",
-            "Nobody could open the room over https.",
-            "tls.certificate must be the certificate and those that signed it, tls.key its "
-            "private key without a password; both PEM.",
+            said(
+                "The certificate cannot be used: %(problem)s",
+                problem=found.problem or found.key_problem,
+            ),
+            said("Nobody could open the room over https."),
+            said(
+                "tls.certificate must be the certificate and those that signed it, tls.key its "
+                "private key without a password; both PEM."
+            ),
         )
         return
     troubles = [*_pair(found), *_validity(found, facts.machine.now), *_names(found, settings)]
     yield from troubles
     if not troubles:
-        yield ok("certificate", f"The certificate for {settings.location.host} is valid")
+        yield ok(
+            "certificate",
+            said("The certificate for %(host)s is valid", host=settings.location.host),
+        )
 
 
 def _pair(found: Certificate) -> Iterator[Finding]:
@@ -52,19 +63,26 @@ def _pair(found: Certificate) -> Iterator[Finding]:
         yield Finding(
             "certificate-key",
             "fatal",
-            "tls.key is not the key of tls.certificate",
-            "Nobody could open the room over https.",
-            "Take the two files that were made together. The certificate for the name must be the "
-            "first one in its file, before those that signed it.",
+            said("tls.key is not the key of tls.certificate"),
+            said("Nobody could open the room over https."),
+            said(
+                "Take the two files that were made together. The certificate for the name must be "
+                "the first one in its file, before those that signed it."
+            ),
         )
     if found.key_mode is not None and found.key_mode & 0o007:
         yield Finding(
             "certificate-key-open",
             "fatal",
-            f"Every user of this machine may read the private key (mode {found.key_mode:o})",
-            "Who has it can pose as the room and read every login.",
-            "sudo chmod 600 the file of tls.key. If strangers have accounts here, have a new "
-            "certificate made.",
+            said(
+                "Every user of this machine may read the private key (mode %(mode)s)",
+                mode=f"{found.key_mode:o}",
+            ),
+            said("Who has it can pose as the room and read every login."),
+            said(
+                "sudo chmod 600 the file of tls.key. If strangers have accounts here, have a new "
+                "certificate made."
+            ),
         )
 
 
@@ -76,18 +94,24 @@ def _validity(found: Certificate, now: float) -> Iterator[Finding]:
         yield Finding(
             "certificate-expired",
             "fatal",
-            f"The certificate ended on {day}",
-            "Every browser refuses the room.",
-            "Have it renewed, replace the files of tls.certificate and tls.key, and make up.",
+            said("The certificate ended on %(day)s", day=day),
+            said("Every browser refuses the room."),
+            said("Have it renewed, replace the files of tls.certificate and tls.key, and make up."),
         )
     elif found.not_after - now < RENEW_BEFORE:
         yield Finding(
             "certificate-ending",
             "warning",
-            f"The certificate ends on {day}, in {int((found.not_after - now) // DAY)} days",
-            "From then on every browser refuses the room.",
-            "Have it renewed, replace the files of tls.certificate and tls.key, and make up. "
-            "tls.mode acme renews by itself.",
+            said(
+                "The certificate ends on %(day)s, in %(days)s days",
+                day=day,
+                days=int((found.not_after - now) // DAY),
+            ),
+            said("From then on every browser refuses the room."),
+            said(
+                "Have it renewed, replace the files of tls.certificate and tls.key, and make up. "
+                "tls.mode acme renews by itself."
+            ),
         )
 
 
@@ -98,9 +122,15 @@ def _names(found: Certificate, settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "certificate-name",
         "fatal",
-        f"The certificate is not for {host}",
-        f"It is for {', '.join(found.names[:5])}: every browser warns of an attack.",
-        f"Have one made for {host}, or set address in room.yaml to a name that it has.",
+        said("The certificate is not for %(host)s", host=host),
+        said(
+            "It is for %(names)s: every browser warns of an attack.",
+            names=", ".join(found.names[:5]),
+        ),
+        said(
+            "Have one made for %(host)s, or set address in room.yaml to a name that it has.",
+            host=host,
+        ),
     )
 
 

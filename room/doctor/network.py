@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from room.doctor.facts import Facts, Mirror
 from room.doctor.finding import Finding, ok
+from room.said import joined, said
 from room.settings import Settings
 
 #: Which images need packages of which mirror.
@@ -25,19 +26,33 @@ def ports(facts: Facts, settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 "port-taken",
                 "fatal",
-                f"Port {port.number} is taken by {port.holder}",
-                f"The room is to be opened at {settings.address}, and cannot.",
-                f"Stop {port.holder}, or choose another port in address in room.yaml"
-                + (
-                    ". Port 80 belongs to https: it sends people on to the encrypted page."
-                    if port.number == 80 and settings.location.scheme == "https"
-                    else ", like " + _other(settings) + "."
+                said(
+                    "Port %(number)s is taken by %(holder)s", number=port.number, holder=port.holder
+                ),
+                said(
+                    "The room is to be opened at %(address)s, and cannot.", address=settings.address
+                ),
+                said(
+                    "Stop %(holder)s, or choose another port in address in room.yaml. Port 80 "
+                    "belongs to https: it sends people on to the encrypted page.",
+                    holder=port.holder,
+                )
+                if port.number == 80 and settings.location.scheme == "https"
+                else said(
+                    "Stop %(holder)s, or choose another port in address in room.yaml, like "
+                    "%(other)s.",
+                    holder=port.holder,
+                    other=_other(settings),
                 ),
             )
         else:
-            free.append(f"{port.number}{' (this room has it)' if port.ours else ''}")
+            free.append(
+                said("%(number)s (this room has it)", number=port.number)
+                if port.ours
+                else str(port.number)
+            )
     if free:
-        yield ok("port", f"Port {' and '.join(free)} can be used")
+        yield ok("port", said("These ports can be used: %(ports)s", ports=joined(free)))
 
 
 def _other(settings: Settings) -> str:
@@ -53,10 +68,12 @@ def name(facts: Facts, settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "name-unknown",
         "warning",
-        f"The name {settings.location.host} is not known here",
-        "If it is not known to people's machines either, nobody finds the room, and no public "
-        "authority signs a certificate for it.",
-        "Add it to your DNS as the address of this machine, or correct address in room.yaml.",
+        said("The name %(host)s is not known here", host=settings.location.host),
+        said(
+            "If it is not known to people's machines either, nobody finds the room, and no public "
+            "authority signs a certificate for it."
+        ),
+        said("Add it to your DNS as the address of this machine, or correct address in room.yaml."),
     )
 
 
@@ -69,7 +86,7 @@ def mirrors(facts: Facts, settings: Settings) -> Iterator[Finding]:
         else:
             reached.append(mirror.name)
     if reached:
-        yield ok("mirrors", f"Mirrors answer: {', '.join(reached)}")
+        yield ok("mirrors", said("Mirrors answer: %(reached)s", reached=", ".join(reached)))
 
 
 def _out_of_reach(facts: Facts, mirror: Mirror) -> Finding:
@@ -78,14 +95,21 @@ def _out_of_reach(facts: Facts, mirror: Mirror) -> Finding:
     return Finding(
         "mirror-unreachable",
         "fatal" if missing else "warning",
-        f"The {mirror.name} mirror {mirror.url or 'of this machine'} is out of reach: "
-        f"{mirror.problem}",
-        f"These images cannot be built without it: {waiting}."
+        said(
+            "The %(name)s mirror %(url)s is out of reach: %(problem)s",
+            name=mirror.name,
+            url=mirror.url or said("of this machine"),
+            problem=mirror.problem,
+        ),
+        said("These images cannot be built without it: %(images)s.", images=waiting)
         if missing
-        else "Every image is built: the room runs. The next upgrade will need it.",
-        f"Check the network and the proxy settings of this machine, or set mirrors.{mirror.name} "
-        "in room.yaml to a mirror that answers. For your own certificate authority: "
-        "mirrors.ca_file.",
+        else said("Every image is built: the room runs. The next upgrade will need it."),
+        said(
+            "Check the network and the proxy settings of this machine, or set mirrors.%(name)s in "
+            "room.yaml to a mirror that answers. For your own certificate authority: "
+            "mirrors.ca_file.",
+            name=mirror.name,
+        ),
     )
 
 
@@ -97,20 +121,26 @@ def forwarding(facts: Facts, settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "forwarding-off",
             "warning",
-            "The kernel forwards no packets (net.ipv4.ip_forward is 0)",
-            "Servers reach no network, and images cannot be built. The engine switched it on when "
-            "it started; something switched it off since.",
-            "sudo sysctl net.ipv4.ip_forward=1, and take the 0 out of /etc/sysctl.d.",
+            said("The kernel forwards no packets (net.ipv4.ip_forward is 0)"),
+            said(
+                "Servers reach no network, and images cannot be built. The engine switched it on "
+                "when it started; something switched it off since."
+            ),
+            said("sudo sysctl net.ipv4.ip_forward=1, and take the 0 out of /etc/sysctl.d."),
         )
     if facts.network.docker_chains is False:
         yield Finding(
             "firewall-flushed",
             "warning",
-            "The engine's rules are gone from the packet filter",
-            "A firewall that was loaded after the engine started has removed them: published "
-            "ports and servers' networks do not work.",
-            "Restart the engine after the firewall, when no one works: sudo systemctl restart "
-            "docker.",
+            said("The engine's rules are gone from the packet filter"),
+            said(
+                "A firewall that was loaded after the engine started has removed them: published "
+                "ports and servers' networks do not work."
+            ),
+            said(
+                "Restart the engine after the firewall, when no one works: sudo systemctl restart "
+                "docker."
+            ),
         )
 
 
@@ -121,12 +151,18 @@ def bridges(facts: Facts, settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "bridge-silent",
         "warning",
-        f"The hardware address of {' and '.join(facts.network.silent_bridges)} changes as "
-        "containers come and go",
-        "Connections between this machine and running containers then stand still for 5 to 30 "
-        "seconds, now and then when anybody's server starts or stops. Where udev runs, it gives "
-        "bridges an address for good; here it does not run.",
-        "make up tells the kernel to announce the new address: sudo sysctl "
-        "net.ipv4.conf.all.arp_notify=1.",
+        said(
+            "The hardware address of %(bridges)s changes as containers come and go",
+            bridges=" and ".join(facts.network.silent_bridges),
+        ),
+        said(
+            "Connections between this machine and running containers then stand still for 5 to 30 "
+            "seconds, now and then when anybody's server starts or stops. Where udev runs, it "
+            "gives bridges an address for good; here it does not run."
+        ),
+        said(
+            "make up tells the kernel to announce the new address: sudo sysctl "
+            "net.ipv4.conf.all.arp_notify=1."
+        ),
         prepare="engine",
     )

@@ -94,10 +94,10 @@ class Broker:
             work.apply(Ticked(work.now))
             return gone
 
-    def mark(self, unit: str, mark: str, why: str, actor: str) -> None:
+    def mark(self, unit: str, mark: str, why: str, actor: str, origin: str = "") -> None:
         """Let no new lease have a unit: ``drained`` or ``quarantined``; empty takes it back."""
         with self._decision() as work:
-            marks.put(work.connection, unit, mark, why, actor, moment(work.now))
+            marks.put(work.connection, unit, mark, why, actor, moment(work.now), origin)
             work.survey(said=True)
 
     def units(self) -> tuple[GPUUnit, ...]:
@@ -105,10 +105,10 @@ class Broker:
         with self._store.read() as connection:
             return self._units(connection)
 
-    def note(self, actor: str, action: str, subject: str, detail: str) -> None:
-        """Write down for good who did what to whom."""
+    def note(self, actor: str, action: str, subject: str, detail: str, origin: str = "") -> None:
+        """Write down for good who did what to whom, and from where."""
         with self._store.decide() as connection:
-            note(connection, actor, action, subject, detail, moment(self._now()))
+            note(connection, actor, action, subject, detail, moment(self._now()), origin)
 
     def failed_on(self, units: Sequence[str], why: str) -> tuple[str, ...]:
         """Note a start that ended with a device error; return the units that it quarantines."""

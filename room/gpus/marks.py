@@ -46,14 +46,22 @@ def apply(unit: GPUUnit, said: Mapping[str, Mark]) -> GPUUnit:
     return replace(unit, health=mark.mark, why=mark.why)
 
 
-def put(connection: Connection, unit: str, mark: str, why: str, actor: str, at: datetime) -> None:
+def put(
+    connection: Connection,
+    unit: str,
+    mark: str,
+    why: str,
+    actor: str,
+    at: datetime,
+    origin: str = "",
+) -> None:
     """Write a mark, and in the audit who wrote it. A new mark forgets earlier failures."""
     values = {"mark": mark, "why": why, "said_by": actor, "said_at": at, "failures": 0}
     if not connection.execute(
         update(unit_marks).where(unit_marks.c.unit == unit).values(**values)
     ).rowcount:
         connection.execute(insert(unit_marks).values(unit=unit, **values))
-    note(connection, actor, f"gpu-{mark or 'back'}", unit, why, at)
+    note(connection, actor, f"gpu-{mark or 'back'}", unit, why, at, origin)
 
 
 def count_failure(

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from room.models import GPUUnit
+from room.said import said
 
 #: The oldest that can: NVIDIA/nvidia-container-toolkit's hook apply-cuda-memory-limits.
 DRIVER, TOOLKIT, CGROUP = (615,), (1, 20, 1), "2"
@@ -28,14 +29,25 @@ class Preflight:
 def preflight(driver: str, toolkit: str, cgroup: str) -> Preflight:
     """Judge by the versions of driver, NVIDIA Container Toolkit and cgroups (``1`` or ``2``)."""
     if _older(driver, DRIVER):
-        return Preflight(False, f"the driver is {driver or 'not known'}, and 615 is needed")
+        return Preflight(
+            False,
+            said("the driver is %(found)s, and 615 is needed", found=driver or said("not known")),
+        )
     if _older(toolkit, TOOLKIT):
         return Preflight(
             False,
-            f"NVIDIA's Container Toolkit is {toolkit or 'not known'}, and 1.20.1 is needed",
+            said(
+                "NVIDIA's Container Toolkit is %(found)s, and 1.20.1 is needed",
+                found=toolkit or said("not known"),
+            ),
         )
     if cgroup != CGROUP:
-        return Preflight(False, f"cgroups are version {cgroup or 'not known'}, and 2 is needed")
+        return Preflight(
+            False,
+            said(
+                "cgroups are version %(found)s, and 2 is needed", found=cgroup or said("not known")
+            ),
+        )
     return Preflight(True)
 
 

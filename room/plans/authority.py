@@ -14,7 +14,7 @@ from room.said import said
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who changes something, and from where: ``command``, ``page 10.0.0.7``, ``api 10.0.0.7``.
+    """Who changes something, and from where: ``command``, or ``console page 10.0.0.7``.
 
     ``behalf``: the class whose instructor acts; empty for an admin.
     """

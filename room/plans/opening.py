@@ -6,6 +6,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from room.plans.book import Plans
+from room.plans.keys import KEYS
+from room.plans.model import Limit, Subject
 from room.settings import Settings
 from room.settings.plans import limits_of
 from room.store.store import Store
@@ -14,7 +16,17 @@ from room.store.store import Store
 def open_plans(store: Store, settings: Settings) -> Plans:
     """Return the room's plans: what room.yaml says, and what was set while it ran."""
     zone = ZoneInfo(settings.timezone)
-    return Plans(store, limits_of(settings.plans, zone), defaults(settings), zone)
+    # Of several entries the last counts: what a plan says, and not the queue's own list.
+    written = (*shares(settings), *limits_of(settings.plans, zone))
+    return Plans(store, written, defaults(settings), zone)
+
+
+def shares(settings: Settings) -> tuple[Limit, ...]:
+    """Return the classes' shares that ``gpus.queue.weights`` says, as limits like any other."""
+    return tuple(
+        Limit(Subject("class", name), KEYS["priority"], weight, written=True, by="room.yaml")
+        for name, weight in settings.gpus.queue.weights.items()
+    )
 
 
 def defaults(settings: Settings) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from room.gpus.inventory import dumps, simulated
 from room.people import People
 from room.store import Store, migrate
 from tests.utils.hub import free_port
@@ -60,6 +61,7 @@ class Hub:
         self.store = Store(f"sqlite:///{directory / 'state' / 'torchroom.sqlite'}")
         migrate.upgrade(self.store)
         self.people = People(self.store)
+        (directory / "inventory.json").write_text(dumps(simulated(1)))
         self.process: subprocess.Popen[bytes] | None = None
         self._options = {
             "port": self.port,

@@ -30,6 +30,9 @@ c.JupyterHub.load_roles = [
     }
 ]
 c.JupyterHub.proxy_class = "tests.utils.tiny_proxy.TinyProxy"
+# Starts are scripted; who waits for which GPU is in the room's own database.
+c.RoomSpawner.store_url = c.TokenLogin.store_url
+c.RoomSpawner.inventory_file = str(settings.data_root / "inventory.json")
 c.JupyterHub.spawner_class = "tests.utils.scripted_spawner.ScriptedSpawner"
 c.Spawner.start_timeout = 60
 c.Spawner.poll_interval = 1

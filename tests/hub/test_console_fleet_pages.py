@@ -10,6 +10,7 @@ import pytest
 
 from tests.hub.test_console import violations
 from tests.unit.test_console import PREFIX, Console, console, store  # noqa: F401  (fixtures)
+from tests.unit.test_console_doctor import KNOWN
 from tests.unit.test_console_fleet import LEASE, TICKET, UNIT, USE, answer
 from tests.utils.chromium import chromium
 
@@ -19,8 +20,10 @@ ORIGIN = "http://console.test"
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     ("locale", "words"),
-    [("en-US", {"gpus": "Give out again", "queue": "Waits since"}),
-     ("zh-CN", {"gpus": "重新分配", "queue": "等待开始于"})],
+    [("en-US", {"gpus": "Give out again", "queue": "Waits since", "queue/remove/t1": "out of the",
+                "doctor": "Notebooks cannot be saved"}),
+     ("zh-CN", {"gpus": "重新分配", "queue": "等待开始于", "queue/remove/t1": "移出队列",
+                "doctor": "笔记本无法保存"})],
 )  # fmt: skip
 def test_the_pages_are_for_everyone(
     console: Console, locale: str, words: dict[str, str], scheme: str
@@ -28,6 +31,7 @@ def test_the_pages_are_for_everyone(
     sick = {**UNIT, "uuid": "GPU-2", "health": "quarantined", "why": "fan"}
     held = {**UNIT, "lease": LEASE, "use": USE}
     console.hub.fleet_answer = answer(held, sick, queue=(TICKET,))
+    console.hub.live_answer = KNOWN
     console.sign_in("root")
 
     def fulfil(route: Any) -> None:
@@ -41,4 +45,6 @@ def test_the_pages_are_for_everyone(
         for path, said in words.items():
             page.goto(f"{ORIGIN}{PREFIX}admin/{path}")
             assert said in page.locator("main").inner_text()
+            for closed in page.locator("summary").all():
+                closed.press("Enter")
             assert violations(page) == []

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from agent import metrics
+from agent import host, metrics
 from agent.app import make_app
 from agent.gpus import Options, sampler
 from agent.known import Known
@@ -26,6 +26,7 @@ from agent.simulated import SimulatedSource
 from agent.snapshot import STALE, Sampler
 from room import accounting
 from room.accounting import Reading
+from room.doctor import live
 from room.gpus import inventory, use
 from room.gpus.seats import Sharing
 from room.gpus.use import ServerUse, UnitUse, Use
@@ -372,7 +373,31 @@ def test_an_agent_that_ends_lets_its_counts_know() -> None:
     assert counts.stopped
 
 
-@pytest.mark.parametrize("path", ["/v1/inventory", "/v1/use", "/v1/accounting"])
+def test_the_host_is_told_of_with_its_cards_whole(
+    agent: tuple[TestClient, Sampler], tmp_path: Path
+) -> None:
+    client, sampler_ = agent
+    sampler_.sample()
+    found = live.loads_host(ask(client, "/v1/host").text)
+    assert [(unit.kind, unit.health) for unit in found.gpus.cards] == [
+        ("gpu", "ok"), ("mig", "ok"), ("gpu", "sick"),
+    ]  # fmt: skip
+    assert found.gpus.driver == sampler_.latest().inventory.driver_version
+    assert found.data is None, "where there are no homes, nothing is said of their disk"
+    (tmp_path / "homes").mkdir()
+    seen = host.look(sampler_.latest(), tmp_path / "homes").data
+    assert seen is not None
+    assert (seen.path, seen.read_only) == (str(tmp_path / "homes"), False)
+    assert seen.total >= seen.free > 0
+    assert seen.kind
+
+
+def test_simulated_cards_are_told_as_a_number() -> None:
+    seen = host.look(sampler(Options(simulate=3), listen=False).sample(), Path("/nowhere"))
+    assert (seen.gpus.simulated, seen.gpus.cards) == (3, ())
+
+
+@pytest.mark.parametrize("path", ["/v1/inventory", "/v1/use", "/v1/accounting", "/v1/host"])
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1]])
 def test_without_the_token_nothing_is_told(
     agent: tuple[TestClient, Sampler], path: str, token: str

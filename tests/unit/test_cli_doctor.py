@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -10,9 +12,10 @@ from click.testing import CliRunner
 from cli import context, doctor, doctor_probe
 from cli.errors import Problem
 from cli.main import main
+from room.doctor import report
 from room.doctor.facts import Mirror, Port
 from room.settings import Settings
-from tests.utils.facts import change, healthy, with_gpu
+from tests.utils.facts import NOW, change, healthy, with_gpu
 
 
 @pytest.fixture
@@ -78,6 +81,47 @@ def test_json_holds_findings_and_facts(room):
         "group", "id", "level", "title", "meaning", "remedy", "prepare", "fixable_by_up",
     }  # fmt: skip
     assert found["facts"]["gpus"]["cards"][0]["uuid"] == "GPU-aaaa"
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    """Give the state directory of a room, whose files may be given to nobody else here."""
+    monkeypatch.setattr(context, "settings", lambda **_: Settings(data_root=tmp_path))
+    monkeypatch.setattr(os, "chown", lambda *_: None)
+    return tmp_path / "state"
+
+
+def examined(monkeypatch, facts):
+    monkeypatch.setattr(doctor_probe, "gather", lambda settings, simulate: facts)
+    return CliRunner().invoke(main, ["doctor"])
+
+
+def test_what_root_saw_is_left_for_the_console(state, monkeypatch):
+    state.mkdir()
+    said = examined(monkeypatch, STALE)
+    assert report.read(state) == report.Report(NOW, "doctor", STALE)
+    assert (state / report.NAME).stat().st_mode & 0o777 == 0o600
+    assert examined(monkeypatch, healthy()).exit_code == 0
+    assert report.read(state) == report.Report(NOW, "doctor", healthy())
+    assert said.exit_code == 1
+
+
+def test_nothing_is_left_where_there_is_no_room_nor_by_who_sees_half(state, monkeypatch):
+    assert examined(monkeypatch, healthy()).exit_code == 0
+    assert not state.exists()
+    state.mkdir()
+    examined(monkeypatch, change(healthy(), "machine", root=False))
+    assert list(state.iterdir()) == []
+
+
+def test_a_disk_that_takes_nothing_keeps_nobody_from_the_findings(state, monkeypatch):
+    state.mkdir()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert "This machine is ready" in examined(monkeypatch, healthy()).output
 
 
 def test_simulated_gpus_come_from_the_environment(monkeypatch):

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from cli import context, main
 from cli.errors import Problem
-from cli.gpu import chosen, named, since, undrained, until, use
+from cli.gpu import chosen, chosen_waiter, named, since, undrained, until, use
 
 ALICE = {
     "id": "17", "user": "alice", "server": "", "granted": "2026-11-24T05:00:00+00:00",
@@ -167,6 +167,13 @@ def test_an_empty_room_says_so(hub: Hub) -> None:
             ("release", "bob[b]/lab", "--yes"), ("release", {"lease": "18"}), "bob[b]/lab",
             id="by-server",
         ),
+        pytest.param(
+            ("dequeue", "carol", "--yes"), ("dequeue", {"ticket": "19"}),
+            "carol is out of the queue", id="dequeue",
+        ),
+        pytest.param(
+            ("dequeue", "19", "--yes"), ("dequeue", {"ticket": "19"}), "carol", id="by-ticket"
+        ),
     ],
 )  # fmt: skip
 def test_the_hub_is_told_what_was_asked_for(
@@ -177,9 +184,18 @@ def test_the_hub_is_told_what_was_asked_for(
 
 
 @pytest.mark.parametrize(("answer", "done"), [("y\n", True), ("n\n", False), ("", False)])
-def test_release_asks_first(hub: Hub, answer: str, done: bool) -> None:
-    said = room_gpu("release", "alice", status=0 if done else 1, input=answer)
-    assert "Stop the server of alice and free GPU-aaaa1111?" in said.output
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("release", "alice"), "Stop the server of alice and free GPU-aaaa1111?"),
+        (("dequeue", "carol"), "Take carol out of the queue?"),
+    ],
+)
+def test_what_costs_somebody_something_is_asked_first(
+    hub: Hub, command: tuple[str, str], words: str, answer: str, done: bool
+) -> None:
+    said = room_gpu(*command, status=0 if done else 1, input=answer)
+    assert words in said.output
     assert bool(hub.told) == done
 
 
@@ -282,6 +298,8 @@ def test_two_units_of_one_lease_are_one_lease() -> None:
 def test_who_holds_nothing_is_refused() -> None:
     with pytest.raises(Problem, match="Nobody called carol"):
         chosen("carol", UNITS)
+    with pytest.raises(Problem, match="Nobody called alice waits with a ticket"):
+        chosen_waiter("alice", QUEUE)
 
 
 NOW = 1_795_500_000.0  # 2026-11-24 06:00 UTC

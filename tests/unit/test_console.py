@@ -299,7 +299,7 @@ def test_an_admin_sets_a_limit_and_takes_it_back(console: Console) -> None:
     assert "It holds from the next start on" in page
     assert "class a (set by root)" in page
     (entry,) = console.plans.history()
-    assert (entry.actor, entry.origin) == ("root", "page testclient")
+    assert (entry.actor, entry.origin) == ("root", "console page testclient")
     console.post(session, "admin/undo", number=str(entry.id))
     assert console.plans.of_class("a", KEYS["gpu_hours"]).text == "none"
     page = console.post(session, "admin/undo", 200, number=str(entry.id))

@@ -246,7 +246,7 @@ def test_programs_have_the_same_with_the_same_rules(console: Console, people: Pe
     assert wrong["problems"][0]["line"] == 2
     newest = console.ask("root", "GET", "audit?q=carla")["entries"][0]
     assert (newest["actor"], newest["action"]) == ("root", "user-add")
-    assert newest["origin"].startswith("api ")
+    assert newest["origin"].startswith("console api ")
 
 
 @pytest.mark.parametrize("who", ["tina", "alice"])

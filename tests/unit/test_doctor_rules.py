@@ -488,10 +488,12 @@ def test_port_in_use_names_who_has_it_and_another_port():
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def ids_in_the_rules() -> set[str]:
-    """Return the first argument of every ``Finding(…)`` in room/doctor."""
+def ids_in_the_rules(*names: str) -> set[str]:
+    """Return the first argument of every ``Finding(…)`` in room/doctor, or in some of it."""
     found = set()
     for file in (ROOT / "room" / "doctor").glob("*.py"):
+        if names and file.stem not in names:
+            continue
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Finding":
                 found |= {a.value for a in node.args[:1] if isinstance(a, ast.Constant)}
@@ -499,7 +501,9 @@ def ids_in_the_rules() -> set[str]:
 
 
 def test_every_finding_has_a_row_in_the_table_above():
-    assert {parameters.values[2] for parameters in TROUBLES} == ids_in_the_rules()
+    # What the running room knows of itself has a table of its own: test_doctor_checkup.py.
+    said = {parameters.values[2] for parameters in TROUBLES}
+    assert said == ids_in_the_rules() - ids_in_the_rules("running")
 
 
 def test_every_finding_is_explained_in_the_documentation():

@@ -17,7 +17,9 @@ from room.plans.book import ChangedMeanwhileError, Plans
 from room.plans.budget import Budget
 from room.plans.keys import KEYS
 from room.plans.model import Limit, Setting, subject
+from room.plans.opening import open_plans
 from room.roster import Entry
+from room.settings import Settings
 from room.sheet import SheetError
 from room.store import Store
 from room.store.migrate import upgrade
@@ -331,3 +333,28 @@ def test_a_database_of_before_gets_its_tables(tmp_path: Path) -> None:
     mine.set([put("alice", "gpus", "1")], ADMIN)
     assert [entry.key for entry in mine.history()] == ["gpus"]
     old.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "set_to", "weight", "origin"),
+    [
+        pytest.param({}, None, 2, "class a (room.yaml)", id="the-queue-s-own-list"),
+        pytest.param({"priority": "3"}, None, 3, "class a (room.yaml)", id="a-plan-of-room.yaml"),
+        pytest.param({"priority": "3"}, "4", 4, "class a (set by root)", id="the-running-room"),
+    ],
+)
+def test_a_share_has_one_value_and_one_origin_wherever_it_is_said(
+    plans: Plans, store: Store, said: dict[str, str], set_to: str | None, weight: float, origin: str
+) -> None:
+    settings = Settings.model_validate(
+        {
+            "gpus": {"queue": {"weights": {"a": 2}}},
+            "plans": [{"who": ["class/a"], "limits": said}] if said else [],
+        }
+    )
+    room = open_plans(store, settings)
+    if set_to:
+        room.set([put("class/a", "priority", set_to)], ADMIN)
+    found = room.of_class("a", KEYS["priority"])
+    assert (found.value, wording.origin(found)) == (weight, origin)
+    assert room.weights() == {"a": weight}

@@ -79,6 +79,7 @@ def said() -> list[str]:
         *refused_by_plans(),
         stages.waited_in_vain("unseen", 1800),
         stages.waited_in_vain("too long", 86400),
+        stages.waited_in_vain("removed", 0),
         stages.no_cpu_profile(),
         stages.not_waiting(),
         stages.no_end(),

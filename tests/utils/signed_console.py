@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from console.fleet import Fleet
+from console.fleet import Asked, Fleet, Waiter
 from console.hub import HubError, Server
 from console.own import HomeNews, NewToken, OwnServer, Token
+from room.doctor.live import Live
 
 
 @dataclass
@@ -21,6 +22,7 @@ class FakeHub:
     own: list[OwnServer] = field(default_factory=list)
     own_tokens: list[Token] = field(default_factory=list)
 
+    live_answer: Live = field(default_factory=lambda: Live(0.0))
     fleet_answer: Fleet = field(default_factory=Fleet)
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     refusal: str = ""
@@ -65,7 +67,13 @@ class FakeHub:
     async def fleet(self, token: str) -> Fleet:
         return self.fleet_answer
 
-    async def change_fleet(self, token: str, action: str, body: dict[str, str]) -> None:
+    async def change_fleet(self, token: str, asked: Asked, origin: str) -> None:
         if self.refusal:
             raise ValueError(self.refusal)
-        self.asked.append((token, action, body))
+        self.asked.append((token, asked.action, asked.body(origin)))
+
+    async def live(self, token: str) -> Live:
+        return self.live_answer
+
+    async def line(self) -> tuple[Waiter, ...]:
+        return self.fleet_answer.queue
