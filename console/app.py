@@ -34,12 +34,17 @@ HEADERS = {
 
 
 def make_app(
-    desk: Desk, pages_: Pages, *, secure: bool = False, profiles: frozenset[str] = frozenset()
+    desk: Desk,
+    pages_: Pages,
+    *,
+    address: str,
+    secure: bool = False,
+    profiles: frozenset[str] = frozenset(),
 ) -> FastAPI:
     """Return the application, mounted at the path that the hub's proxy sends on.
 
-    ``secure``: browsers reach the room over https only. ``profiles``: the short names of what can
-    be started; none: they are not checked.
+    ``address``: where browsers reach the room, ``secure``: over https only. ``profiles``: the short
+    names of what can be started; none: they are not checked.
     """
     prefix = pages_.prefix
     guard = Guard(desk, prefix, secure=secure)
@@ -57,7 +62,7 @@ def make_app(
         openapi_url=f"{prefix}api/openapi.json",
         lifespan=lifespan,
     )
-    app.state.parts = Parts(desk, guard, pages_, Changes(desk, profiles))
+    app.state.parts = Parts(desk, guard, pages_, Changes(desk, profiles), address)
     app.mount(f"{prefix}static", StaticFiles(directory=STATIC))
     app.include_router(pages.router(prefix))
     app.include_router(api.router(prefix))

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from console import cell_pages, fleet_pages, guard, own_pages, people_pages
+from console import cell_pages, fleet_pages, guard, own_pages, people_pages, slip_pages
 from console.changes import Wanted
 from console.desk import PAGE
 from console.guard import SESSION, STATE, Visit, require_act
@@ -33,6 +33,7 @@ def router(prefix: str) -> APIRouter:
     _admin(made)
     cell_pages.add(made)
     people_pages.add(made)
+    slip_pages.add(made)
     fleet_pages.add(made)
     return made
 
@@ -96,6 +97,7 @@ def _class(made: APIRouter) -> None:
             pot=pot,
             given=given,
             may_give=visit.viewer.may("give", name),
+            may_link=visit.viewer.may("link", name),
             **{"said": "", "failed": "", **more},
         )
 

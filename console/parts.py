@@ -19,6 +19,8 @@ class Parts:
     guard: Guard
     pages: Pages
     changes: Changes
+    #: Where browsers reach the room: what login links begin with.
+    address: str
 
 
 def parts_of(request: Request) -> Parts:

@@ -65,7 +65,7 @@ def change(before: Person | None, entry: Entry) -> Change:
     old_until = before.until if before else None
     until = _end(None if entry.classes else entry.until, old_until)
     if until != old_until:
-        fields.append(Field("until", _moment(old_until), _moment(until)))
+        fields.append(Field("until", moment(old_until), moment(until)))
         values.append(("until", until))
     kind: Literal["added", "changed", "unchanged"]
     kind = "added" if before is None else "changed" if fields else "unchanged"
@@ -84,7 +84,7 @@ def _enrolments(before: Person | None, entry: Entry, fields: list[Field]) -> tup
         if old_role != role:
             fields.append(Field(f"role in {class_name}", old_role, role))
         if old_until != until:
-            fields.append(Field(f"in {class_name} until", _moment(old_until), _moment(until)))
+            fields.append(Field(f"in {class_name} until", moment(old_until), moment(until)))
         if (old_role, old_until) != (role, until):
             found.append(Enrolment(class_name, role, until, new=old is None))
     return tuple(found)
@@ -101,5 +101,6 @@ def digest(changes: Iterable[Change]) -> str:
     return hashlib.sha256("\n".join(said).encode()).hexdigest()[:12]
 
 
-def _moment(when: datetime | None) -> str:
+def moment(when: datetime | None) -> str:
+    """Return a moment as the audit has it; empty for none."""
     return "" if when is None else f"{when:%Y-%m-%d %H:%M} UTC"

@@ -19,15 +19,16 @@ ROLES: tuple[Role, ...] = get_args(Role)
 #: ``see``: who is in the class, and what of it runs. ``open``: work in a student's server, to
 #: help. ``stop``, ``start``: a server of somebody in the class. ``give``: divide what the class has
 #: among its people. ``collect``: read what everybody has handed in. ``publish``: write in the
-#: class's folder. These three are no scopes of JupyterHub's: the console gives, and the other two
-#: are what a server of theirs has mounted (``room.classdirs``).
-Act = Literal["see", "open", "stop", "start", "give", "collect", "publish"]
+#: class's folder. ``link``: make new login links for its students. These four are no scopes of
+#: JupyterHub's: the console gives and makes links, and the other two are what a server of theirs
+#: has mounted (``room.classdirs``).
+Act = Literal["see", "open", "stop", "start", "give", "collect", "publish", "link"]
 
 #: What each role may do in its own class. An admin's rights are JupyterHub's own, in every class.
 MAY: Mapping[Role, frozenset[Act]] = {
     "student": frozenset(),
     "assistant": frozenset({"see", "open", "stop", "collect"}),
-    "instructor": frozenset({"see", "open", "stop", "start", "give", "collect", "publish"}),
+    "instructor": frozenset({"see", "open", "stop", "start", "give", "collect", "publish", "link"}),
 }
 STAFF: tuple[Role, ...] = tuple(role for role in ROLES if MAY[role])
 
