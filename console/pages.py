@@ -13,12 +13,15 @@ from console import cell_pages, fleet_pages, guard, own_pages, people_pages, sli
 from console.changes import Wanted
 from console.desk import PAGE
 from console.guard import SESSION, STATE, Visit, require_act
+from console.kept import KEPT, MOST_OF_ONE
 from console.parts import Parts, admin_of, parts_of
+from console.words import ACTS, FIELDS
 from room.languages import COOKIE, LANGUAGES
 from room.plans import wording
 from room.plans.model import Subject
 from room.said import reason, said
 from room.sheet import harmless
+from room.values import readable_size
 
 #: The limits that the admin's table shows; the others are on each one's own page.
 COLUMNS = ("gpu_hours", "gpus", "memory", "cpu", "servers", "session")
@@ -67,8 +70,16 @@ def _signing_in(made: APIRouter) -> None:
         visit = await parts.guard.visit(request)
         kept = parts.guard.kept.get(key)
         if kept is None:
-            raise guard.ForbiddenError
-        return parts.pages.page(request, "again.html", visit=visit, kept=kept)
+            words = said(
+                "What was to be sent is not kept any more: it is for %(minutes)s minutes, and up "
+                "to %(most)s of one person. Open the page and send it again.",
+                minutes=round(KEPT / 60),
+                most=readable_size(MOST_OF_ONE),
+            )
+            return parts.pages.page(request, "error.html", 404, message=words, visit=visit)
+        return parts.pages.page(
+            request, "again.html", visit=visit, kept=kept, fields=FIELDS, acts=ACTS
+        )
 
     @made.get("/language/{language}")
     async def language(request: Request, language: str, then: str = "") -> Response:

@@ -32,6 +32,35 @@ TITLES = {
 #: Values that are words → what pages call them.
 VALUES = {"none": N_("no limit"), "any": N_("any")}
 
+#: Fields of forms → what pages call them. What is not here is none that somebody fills in.
+FIELDS = {
+    "act": N_("What is done"),
+    "class": N_("Class"),
+    "hours": N_("GPU-hours"),
+    "limit": N_("Limit"),
+    "note": N_("What it is for"),
+    "number": N_("Change"),
+    "role": N_("Role"),
+    "roster": N_("Roster"),
+    "server": N_("Server"),
+    "until": N_("Until"),
+    "user": N_("Who"),
+    "value": N_("Value"),
+    "who": N_("Who"),
+    "why": N_("What is wrong"),
+}
+
+#: What a form does to somebody or to a class → what its button says.
+ACTS = {
+    "archive": N_("Archive"),
+    "restore": N_("Restore"),
+    "end": N_("Set the end"),
+    "keep-out": N_("Keep out from now on"),
+    "let-in": N_("Let in again"),
+    "leave": N_("Take out"),
+    "enrol": N_("Put into a class, or change the role there"),
+}
+
 #: What a token may be given (``console/own.py``), as a page says it.
 TOKEN_SCOPES = {
     "look": N_("See who you are, and what of yours runs"),
