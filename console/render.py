@@ -101,6 +101,8 @@ def _environment(language: str) -> Environment:
     made.filters["counted"] = lambda names: Counter(names).items()
     made.filters["path"] = lambda text: quote(str(text), safe="")
     made.filters["said"] = lambda text: in_words(text, language) if text else ""
+    # What is ours to say among what is somebody's own words.
+    made.filters["ours"] = lambda text: in_words(text, language) if isinstance(text, Said) else text
     made.filters["title_of"] = lambda name: catalogue(LOCALE, language).gettext(
         TITLES.get(name, name)
     )

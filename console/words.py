@@ -136,6 +136,11 @@ TOLD = (
     N_("%(wanted)s and %(memory)s GiB or more"),
     N_("profile %(profile)s"),
     N_("%(model)s and profile %(profile)s"),
+    # room/audit.py: who did something, where it was no person, and from where it was done
+    N_("the room"),
+    N_("command"),
+    N_("page %(address)s"),
+    N_("api %(address)s"),
     # spawner/admin.py
     N_("There is no unit %(unit)s in this room."),
     N_("That lease has ended already."),
@@ -172,10 +177,9 @@ SAID = (
     N_("drained"),
     N_("quarantined"),
     N_("unknown"),
+    N_("student"),
     N_("assistant"),
     N_("instructor"),
-    N_("spawn"),
-    N_("stop"),
     N_("There is no such page, or it is not yours."),
     N_("This page is too old. Reload it and try again."),
     N_("This sign-in is too old, or was begun in another window. Try again."),

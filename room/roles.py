@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from room import access
 from room.person import Person
+from room.said import said
 
 Role = Literal["student", "assistant", "instructor"]
 #: From the least to the most.
@@ -32,7 +33,7 @@ MAY: Mapping[Role, frozenset[Act]] = {
 }
 STAFF: tuple[Role, ...] = tuple(role for role in ROLES if MAY[role])
 
-ROLE_RULE = f"a role is {', '.join(ROLES[:-1])} or {ROLES[-1]}"
+ROLE_RULE = said("a role is %(others)s or %(last)s", others=", ".join(ROLES[:-1]), last=ROLES[-1])
 
 
 def normalize_role(text: str) -> Role:
@@ -40,7 +41,9 @@ def normalize_role(text: str) -> Role:
     word = text.strip().lower()
     found = next((role for role in ROLES if role == word), None)
     if found is None:
-        raise ValueError(f"{text[:40]!r} is no role: {ROLE_RULE}")
+        raise ValueError(
+            said("%(text)s is no role: %(rule)s", text=repr(text[:40]), rule=ROLE_RULE)
+        )
     return found
 
 
