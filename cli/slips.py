@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
+from cli import context
 from cli.errors import Problem
-from cli.people import address_of, opened, private
+from cli.people import opened, private
 
 if TYPE_CHECKING:
     from room.person import Person
-    from room.roster import Entry
+    from room.slips import Slip
     from room.tokens import Token
-
-
-@dataclass(frozen=True, slots=True)
-class Slip:
-    """One card; ``code`` is the link's QR code as SVG."""
-
-    login: str
-    name: str
-    link: str
-    code: str
 
 
 @click.command()
@@ -40,28 +32,24 @@ def slips(class_name: str, out: Path, all_links: bool) -> None:
     Only who has no link yet gets one, and so a card: a link that exists is stored
     as a hash, and cannot be shown again.
     """
-    from room import access
     from room.person import NoSuchClassError
-    from room.roster import Entry
+    from room.slips import members
 
     class_name = class_name.strip().lower()
-    with opened() as people:
+    rest: list[str] = []
+    with opened() as people, _new_file(out) as handle:
         now = people.clock()
-        members = {
-            person.login: person
-            for person in people.all(class_name)
-            if class_name in access.roles(person, now) and not access.closed(person, now)
-        }
-        if not members:
-            raise NoSuchClassError(class_name)
-        with _new_file(out) as handle:
-            done = people.import_roster(
-                [Entry(login) for login in members],
-                links="all" if all_links else "missing",
-                deliver=lambda made: _write(handle, class_name, made, members),
-            )
-    click.echo(f"{len(done.links)} slips are in {out}.")
-    rest = sorted(members.keys() - {entry.login for entry, _token in done.links})
+
+        def choose(everybody: Sequence[Person]) -> list[Person]:
+            found = members(everybody, class_name, now)
+            if not found:
+                raise NoSuchClassError(class_name)
+            chosen = [person for person in found if all_links or not person.links]
+            rest.extend(person.login for person in found if person not in chosen)
+            return chosen
+
+        made = people.give_links(choose, deliver=lambda made: _write(handle, class_name, made, now))
+    click.echo(f"1 slip is in {out}." if len(made) == 1 else f"{len(made)} slips are in {out}.")
     if rest:
         click.echo(f"Have a link already, and so no slip: {', '.join(rest)}.")
     click.echo("Print it, give each slip to its person alone, then delete the file.")
@@ -79,34 +67,27 @@ def _new_file(out: Path) -> Iterator[IO[str]]:
 
 
 def _write(
-    file: IO[str],
-    class_name: str,
-    made: Sequence[tuple[Entry, Token]],
-    members: Mapping[str, Person],
+    file: IO[str], class_name: str, made: Sequence[tuple[Person, Token]], now: datetime
 ) -> None:
+    from room.slips import card
+
     if not made:
         raise Problem(
             f"Everyone in {class_name} has a link already, so there is no slip to print.",
             "For new links beside the old ones add --all-links.",
         )
-    slips = [_slip(members[entry.login], address_of(token)) for entry, token in made]
-    file.write(page(class_name, slips))
+    settings = context.settings()
+    cards = [card(person, token, settings.address, now) for person, token in made]
+    file.write(page(class_name, cards, ZoneInfo(settings.timezone)))
     file.flush()
 
 
-def _slip(person: Person, link: str) -> Slip:
-    import segno
-
-    # Level M still reads with a seventh of the code dirty or folded.
-    code = segno.make(link, error="m", micro=False).svg_inline(omitsize=True, border=2)
-    return Slip(person.login, person.name, link, code)
-
-
-def page(class_name: str, slips: Sequence[Slip]) -> str:
+def page(class_name: str, slips: Sequence[Slip], zone: ZoneInfo) -> str:
     """Return the page of these slips as HTML that loads nothing from anywhere."""
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True
     )
+    environment.filters["when"] = lambda moment: f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
     return environment.get_template("slips.html").render(class_name=class_name, slips=slips)

@@ -13,13 +13,17 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from console import api, pages
+from console.bounded import Bounded
 from console.changes import Changes
 from console.desk import Desk
 from console.guard import ForbiddenError, Guard, NotSignedInError, OldPageError, sign_in_path
 from console.hub import HubError
+from console.kept import MOST_SENT
 from console.parts import Parts
 from console.render import STATIC, Pages
+from room.said import said
 from room.settings import Settings
+from room.values import readable_size
 
 log = logging.getLogger("console")
 
@@ -38,14 +42,16 @@ def make_app(
     desk: Desk,
     pages_: Pages,
     *,
+    address: str,
     secure: bool = False,
     profiles: frozenset[str] = frozenset(),
     settings: Settings | None = None,
 ) -> FastAPI:
     """Return the application, mounted at the path that the hub's proxy sends on.
 
-    ``secure``: browsers reach the room over https only. ``profiles``: the short names of what can
-    be started; none: they are not checked. ``settings``: room.yaml's, for what doctor's rules say.
+    ``address``: where browsers reach the room, ``secure``: over https only. ``profiles``: the short
+    names of what can be started; none: they are not checked. ``settings``: room.yaml's, for what
+    doctor's rules say.
     """
     prefix = pages_.prefix
     guard = Guard(desk, prefix, secure=secure)
@@ -63,7 +69,8 @@ def make_app(
         openapi_url=f"{prefix}api/openapi.json",
         lifespan=lifespan,
     )
-    app.state.parts = Parts(desk, guard, pages_, Changes(desk, profiles), settings or Settings())
+    changes = Changes(desk, profiles)
+    app.state.parts = Parts(desk, guard, pages_, changes, settings or Settings(), address)
     app.mount(f"{prefix}static", StaticFiles(directory=STATIC))
     app.include_router(pages.router(prefix))
     app.include_router(api.router(prefix))
@@ -71,6 +78,9 @@ def make_app(
     @app.get(f"{prefix}healthz", include_in_schema=False)
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
+
+    # Below the other one, which reads in a task of its own: an error would come out of it wrapped.
+    app.add_middleware(Bounded, most=MOST_SENT)
 
     @app.middleware("http")
     async def headers(
@@ -94,7 +104,9 @@ def _errors(app: FastAPI) -> None:
     async def not_signed_in(request: Request, error: NotSignedInError) -> Response:
         parts: Parts = app.state.parts
         prefix = parts.pages.prefix
-        then = sign_in_path(prefix, request.url.path, error.kept)
+        # Where there is nothing to send again there is nothing to see, either.
+        path = request.url.path if request.method == "GET" else prefix
+        then = sign_in_path(prefix, path, error.kept)
         if _is_api(request):
             return _refused(401, "not-signed-in", "Sign in, or send a token of the hub.")
         if "hx-request" in request.headers:
@@ -118,6 +130,14 @@ def _errors(app: FastAPI) -> None:
     @app.exception_handler(HubError)
     async def hub_failed(request: Request, error: HubError) -> Response:
         return _answer(request, 503, "hub", error.words)
+
+    @app.exception_handler(413)
+    async def too_long(request: Request, _error: Any) -> Response:
+        words = said(
+            "This is more than the %(most)s that can be sent at once. Send it in parts.",
+            most=readable_size(MOST_SENT),
+        )
+        return _answer(request, 413, "too-long", words)
 
     @app.exception_handler(409)
     async def refused(request: Request, error: Any) -> Response:

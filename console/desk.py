@@ -28,7 +28,7 @@ from room.plans.keys import KEYS
 from room.plans.model import ROOM, Effective, EffectivePlan, Subject
 from room.plans.rules import NO_RULES, Rules
 from room.plans.spending import Meter, meter
-from room.roles import Role
+from room.roles import Role, openable
 from room.store import Store
 from room.store.tables import server_exits
 
@@ -75,6 +75,8 @@ class StudentRow:
     #: None: there is no budget.
     meter: Meter | None
     last_end: str
+    #: Whether the class's staff may open their server.
+    openable: bool
 
 
 class Desk:
@@ -158,6 +160,7 @@ class Desk:
         meters = await self.run(
             self.meters, {login: plan["gpu_hours"] for login, plan in plans.items()}
         )
+        may = frozenset(openable((each for each, _role in people), name, self.plans.clock()))
         return [
             StudentRow(
                 person.login,
@@ -167,6 +170,7 @@ class Desk:
                 plans[person.login].limits["gpu_hours"].text,
                 meters.get(person.login),
                 ends.get(person.login, ""),
+                person.login in may,
             )
             for person, role in people
         ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from starlette.requests import Request
 
 from console import viewer
 from console.desk import Desk
-from console.session import KEPT, MOST_KEPT, SESSION_IDLE, SIGN_IN, Kept, Session, Shelf, SignIn
+from console.kept import Forms, Kept, parsed
+from console.session import SESSION_IDLE, SIGN_IN, Session, Shelf, SignIn
 from console.viewer import Viewer
 from room.roles import Act
 
@@ -19,10 +20,6 @@ from room.roles import Act
 SESSION, STATE = "room-console", "room-console-state"
 #: The field of a form, and the header of a script's request, that prove whose page it was.
 FIELD, HEADER = "_csrf", "x-csrf-token"
-
-
-#: Bytes of the longest form that is read: a roster of some thousand people.
-MOST_SENT = 1024**2
 
 
 class NotSignedInError(Exception):
@@ -64,7 +61,7 @@ class Guard:
         self.secure = secure
         self.sessions: Shelf[Session] = Shelf(SESSION_IDLE)
         self.sign_ins: Shelf[SignIn] = Shelf(SIGN_IN)
-        self.kept: Shelf[Kept] = Shelf(KEPT)
+        self.kept = Forms()
 
     async def visit(self, request: Request) -> Visit:
         """Return who asks. Raises ``NotSignedInError``; a form is kept before."""
@@ -74,10 +71,12 @@ class Guard:
             if who is None:
                 raise NotSignedInError
             return Visit(who, "", f"console api {client(request)}", program=True, token=program[1])
-        session = self.sessions.get(request.cookies.get(SESSION, ""))
+        key = request.cookies.get(SESSION, "")
+        session = self.sessions.get(key)
         who = None if session is None else await self._who(session.token)
         if session is None or who is None:
-            raise NotSignedInError(await self._keep(request))
+            # A key that we do not know may be anything: then it is the address that counts.
+            raise NotSignedInError(await self._keep(request, key if session else client(request)))
         if request.method not in ("GET", "HEAD"):
             given = request.headers.get(HEADER) or dict(await fields(request)).get(FIELD, "")
             if not session.allows(given):
@@ -91,13 +90,16 @@ class Guard:
         person = await self.desk.run(self.desk.people.find, login)
         return viewer.of(login, person, self.desk.plans.clock())
 
-    async def _keep(self, request: Request) -> str:
+    async def _keep(self, request: Request, sender: str) -> str:
         """Keep a page's form for after the sign-in; a program's request is sent again by itself."""
         by_program = HEADER in request.headers and "hx-request" not in request.headers
-        if request.method != "POST" or by_program or len(await request.body()) > MOST_KEPT:
+        if request.method != "POST" or by_program or not _is_form(request):
             return ""
-        sent = [(name, value) for name, value in await fields(request) if name != FIELD]
-        return self.kept.put(Kept(request.url.path, tuple(sent))) if sent else ""
+        # The secret is the old session's.
+        secret = f"{FIELD}=".encode()
+        parts = (await request.body()).split(b"&")
+        body = b"&".join(part for part in parts if part and not part.startswith(secret))
+        return self.kept.put(sender, Kept(request.url.path, body)) if parsed(body) else ""
 
     # -- signing in --------------------------------------------------------------------------
 
@@ -130,14 +132,13 @@ def client(request: Request) -> str:
 
 
 async def fields(request: Request) -> Sequence[tuple[str, str]]:
-    """Return a form's fields. Longer ones than any page sends, in bytes, are none."""
+    """Return a form's fields. Raises ``TooLongError``, as does whoever reads a request."""
+    return parsed(await request.body()) if _is_form(request) else ()
+
+
+def _is_form(request: Request) -> bool:
     kind = request.headers.get("content-type", "").partition(";")[0]
-    if kind != "application/x-www-form-urlencoded":
-        return ()
-    body = await request.body()
-    if len(body) > MOST_SENT:
-        return ()
-    return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=2000)
+    return kind == "application/x-www-form-urlencoded"
 
 
 def require(allowed: bool) -> None:

@@ -16,18 +16,22 @@ from console import (
     guard,
     own_pages,
     people_pages,
+    slip_pages,
     usage_pages,
 )
 from console.changes import Wanted
 from console.desk import PAGE
 from console.guard import SESSION, STATE, Visit, require_act
 from console.hub import HubError
+from console.kept import KEPT, MOST_OF_ONE
 from console.parts import Parts, admin_of, parts_of
+from console.words import ACTS, FIELDS
 from room.languages import COOKIE, LANGUAGES
 from room.plans import wording
 from room.plans.model import Subject
 from room.said import reason, said
 from room.sheet import harmless
+from room.values import readable_size
 
 #: The limits that the admin's table shows; the others are on each one's own page.
 COLUMNS = ("gpu_hours", "gpus", "memory", "cpu", "servers", "session")
@@ -42,6 +46,7 @@ def router(prefix: str) -> APIRouter:
     _admin(made)
     cell_pages.add(made)
     people_pages.add(made)
+    slip_pages.add(made)
     fleet_pages.add(made)
     usage_pages.add(made)
     doctor_pages.add(made)
@@ -77,8 +82,16 @@ def _signing_in(made: APIRouter) -> None:
         visit = await parts.guard.visit(request)
         kept = parts.guard.kept.get(key)
         if kept is None:
-            raise guard.ForbiddenError
-        return parts.pages.page(request, "again.html", visit=visit, kept=kept)
+            words = said(
+                "What was to be sent is not kept any more: it is for %(minutes)s minutes, and up "
+                "to %(most)s of one person. Open the page and send it again.",
+                minutes=round(KEPT / 60),
+                most=readable_size(MOST_OF_ONE),
+            )
+            return parts.pages.page(request, "error.html", 404, message=words, visit=visit)
+        return parts.pages.page(
+            request, "again.html", visit=visit, kept=kept, fields=FIELDS, acts=ACTS
+        )
 
     @made.get("/language/{language}")
     async def language(request: Request, language: str, then: str = "") -> Response:
@@ -108,6 +121,7 @@ def _class(made: APIRouter) -> None:
             pot=pot,
             given=given,
             may_give=visit.viewer.may("give", name),
+            may_link=visit.viewer.may("link", name),
             **{"said": "", "failed": "", **more},
         )
 

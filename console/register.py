@@ -19,6 +19,10 @@ from room.roles import Role, normalize_role
 from room.roster import Roster, normalize_class, read
 from room.said import said
 from room.sheet import LineProblem, SheetError
+from room.values import readable_size
+
+#: Bytes of a roster.
+MOST_ROSTER = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +123,19 @@ class Register:
         return await self._desk.run(people.import_roster, roster.entries, as_shown=code)  # type: ignore[no-any-return]
 
     def _read(self, sheet: Sheet) -> Roster:
+        text = sheet.text.encode()
+        if len(text) > MOST_ROSTER:
+            raise ValueError(
+                said(
+                    "a roster has at most %(most)s, and this one is %(more)s longer: import it in "
+                    "parts",
+                    most=readable_size(MOST_ROSTER),
+                    more=readable_size(len(text) - MOST_ROSTER),
+                )
+            )
         try:
             return read(
-                sheet.text.encode(),
+                text,
                 default_class=sheet.class_name.strip(),
                 default_role=normalize_role(sheet.role) if sheet.role.strip() else None,
                 until=self._moment(sheet.until),

@@ -13,13 +13,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from console.words import TITLES, VALUES
+from console.words import TITLES, TOLD, VALUES
 from room.languages import COOKIE, LANGUAGES, catalogue, choose
-from room.said import translated
+from room.said import Phrasebook, Said, translated
 from room.values import readable_size
 
 HERE = Path(__file__).parent
 TEMPLATES, STATIC, LOCALE = HERE / "templates", HERE / "static", HERE / "locale"
+_TOLD = Phrasebook(TOLD)
 
 
 class Pages:
@@ -72,6 +73,12 @@ class Pages:
         return "" if moment is None else f"{moment.astimezone(self.zone):%Y-%m-%d %H:%M}"
 
 
+def in_words(text: str, language: str) -> str:
+    """Return what a rule or the hub says in a language; what is not known stays as it is."""
+    known = text if isinstance(text, Said) else _TOLD.whole(text)
+    return translated(known, catalogue(LOCALE, language).gettext)
+
+
 @lru_cache
 def _digest(name: str) -> str:
     return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
@@ -93,9 +100,9 @@ def _environment(language: str) -> Environment:
     made.filters["size"] = readable_size
     made.filters["counted"] = lambda names: Counter(names).items()
     made.filters["path"] = lambda text: quote(str(text), safe="")
-    made.filters["said"] = lambda text: (
-        translated(text, catalogue(LOCALE, language).gettext) if text else ""
-    )
+    made.filters["said"] = lambda text: in_words(text, language) if text else ""
+    # What is ours to say among what is somebody's own words.
+    made.filters["ours"] = lambda text: in_words(text, language) if isinstance(text, Said) else text
     made.filters["title_of"] = lambda name: catalogue(LOCALE, language).gettext(
         TITLES.get(name, name)
     )

@@ -1,4 +1,4 @@
-"""Who is signed in to the console, and what was about to be sent when a session ended.
+"""Who is signed in to the console.
 
 Sessions are in memory: after a restart the hub signs everyone in again, without asking.
 """
@@ -13,12 +13,10 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Generic, TypeVar
 
-#: Seconds: since a session was last used; for one sign-in; for what waits to be sent again.
-SESSION_IDLE, SIGN_IN, KEPT = 12 * 3600.0, 600.0, 1800.0
+#: Seconds: since a session was last used; for one sign-in.
+SESSION_IDLE, SIGN_IN = 12 * 3600.0, 600.0
 #: Beyond as many the oldest go: nobody fills the memory by asking.
 MOST = 10_000
-#: Bytes of a form that are kept.
-MOST_KEPT = 64 * 1024
 
 T = TypeVar("T")
 
@@ -41,14 +39,6 @@ class SignIn:
 
     verifier: str
     then: str
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A form that was sent after the session had ended: where to, and what was in it."""
-
-    path: str
-    fields: tuple[tuple[str, str], ...]
 
 
 class Shelf(Generic[T]):

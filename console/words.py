@@ -32,6 +32,35 @@ TITLES = {
 #: Values that are words → what pages call them.
 VALUES = {"none": N_("no limit"), "any": N_("any")}
 
+#: Fields of forms → what pages call them. What is not here is none that somebody fills in.
+FIELDS = {
+    "act": N_("What is done"),
+    "class": N_("Class"),
+    "hours": N_("GPU-hours"),
+    "limit": N_("Limit"),
+    "note": N_("What it is for"),
+    "number": N_("Change"),
+    "role": N_("Role"),
+    "roster": N_("Roster"),
+    "server": N_("Server"),
+    "until": N_("Until"),
+    "user": N_("Who"),
+    "value": N_("Value"),
+    "who": N_("Who"),
+    "why": N_("What is wrong"),
+}
+
+#: What a form does to somebody or to a class → what its button says.
+ACTS = {
+    "archive": N_("Archive"),
+    "restore": N_("Restore"),
+    "end": N_("Set the end"),
+    "keep-out": N_("Keep out from now on"),
+    "let-in": N_("Let in again"),
+    "leave": N_("Take out"),
+    "enrol": N_("Put into a class, or change the role there"),
+}
+
 #: What a token may be given (``console/own.py``), as a page says it.
 TOKEN_SCOPES = {
     "look": N_("See who you are, and what of yours runs"),
@@ -40,6 +69,85 @@ TOKEN_SCOPES = {
     "console": N_("Use this console, as JSON"),
     "all": N_("All that you may do yourself"),
 }
+
+#: What the hub tells of GPUs and of the queue, as plain text: the same is said again in the
+#: reader's language. ``tests/unit/test_told.py`` finds what is missing here.
+TOLD = (
+    # agent/xid.py
+    N_(
+        "Xid %(number)s (%(meaning)s): reset the GPU (nvidia-smi --gpu-reset) or reboot, restart "
+        "the agent, then room gpu undrain"
+    ),
+    N_("GPU stopped processing"),
+    N_("double-bit memory error"),
+    N_("internal micro-controller halt"),
+    N_("a memory row could not be remapped"),
+    N_("NVLink error"),
+    N_("GPU has fallen off the bus"),
+    N_("uncontained memory error"),
+    N_("security fault"),
+    N_("no answer of the GPU's system processor"),
+    N_("error of the GPU's system processor"),
+    N_("link training failed"),
+    N_("unrecovered memory error"),
+    N_("GPU initialization error"),
+    N_("a faulty part was retired"),
+    N_("fatal timeout"),
+    N_("fatal"),
+    # agent/known.py, agent/nvml.py, agent/snapshot.py
+    N_("NVML does not answer: %(why)s"),
+    N_("the driver was upgraded and the old one still runs: reboot the host"),
+    N_("the agent may not open the driver's devices: run room up"),
+    N_("no NVIDIA driver is loaded, or the agent cannot see it: room doctor says more"),
+    N_("NVML does not list the GPU any more: it was lost; reboot the host"),
+    N_("the GPU has fallen off the bus (NVML: GPU is lost); reboot the host"),
+    N_("the GPU needs a reset: nvidia-smi --gpu-reset, or reboot the host"),
+    N_("NVML: %(words)s"),
+    N_(
+        "%(errors)s uncorrectable memory errors since the driver was loaded: reset the GPU "
+        "(nvidia-smi --gpu-reset) or reboot; if they come back, have it replaced"
+    ),
+    N_("the driver has not answered for %(seconds)s seconds"),
+    # spawner/inventory_feed.py, spawner/use_feed.py
+    N_("the agent has not answered yet"),
+    N_("the agent has not answered since %(time)s UTC"),
+    N_("this hub has no agent to ask"),
+    N_("the agent does not answer (%(error)s)"),
+    N_("the agent has not looked at the GPUs yet"),
+    # room/gpus/forecast.py
+    N_("1 lease ends before %(time)s."),
+    N_("%(count)s leases end before %(time)s."),
+    N_("About %(count)s turns come in the next hour."),
+    N_("About %(count)s turns come in the next %(hours)s hours."),
+    # room/gpus/requests.py
+    N_("1 GPU"),
+    N_("1 GPU with %(wanted)s"),
+    N_("%(count)s GPUs"),
+    N_("%(count)s GPUs with %(wanted)s"),
+    N_("1 MIG instance"),
+    N_("1 MIG instance with %(wanted)s"),
+    N_("%(count)s MIG instances"),
+    N_("%(count)s MIG instances with %(wanted)s"),
+    N_("1 seat of a shared GPU"),
+    N_("1 seat of a shared GPU with %(wanted)s"),
+    N_("%(count)s seats of a shared GPU"),
+    N_("%(count)s seats of a shared GPU with %(wanted)s"),
+    N_("%(memory)s GiB or more"),
+    N_("%(wanted)s and %(memory)s GiB or more"),
+    N_("profile %(profile)s"),
+    N_("%(model)s and profile %(profile)s"),
+    # room/audit.py: who did something, where it was no person, and from where it was done
+    N_("the room"),
+    N_("command"),
+    N_("page %(address)s"),
+    N_("api %(address)s"),
+    # spawner/admin.py
+    N_("There is no unit %(unit)s in this room."),
+    N_("That lease has ended already."),
+    N_("The engine did not stop the server, so its lease stays (%(error)s)"),
+    N_("The engine did not stop a server (%(error)s)"),
+    N_("%(call)s: the Docker Engine does not answer"),
+)
 
 #: Sentences and words of the rules that pages show.
 SAID = (
@@ -79,10 +187,9 @@ SAID = (
     N_("sick"),
     N_("quarantined"),
     N_("unknown"),
+    N_("student"),
     N_("assistant"),
     N_("instructor"),
-    N_("spawn"),
-    N_("stop"),
     N_("There is no such page, or it is not yours."),
     N_("This page is too old. Reload it and try again."),
     N_("This sign-in is too old, or was begun in another window. Try again."),

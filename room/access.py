@@ -59,6 +59,15 @@ def closed(person: Person, now: datetime) -> Closed:
     return "" if any(lives(each, now) for each in person.memberships) else "classes-over"
 
 
+def end(person: Person, now: datetime) -> datetime | None:
+    """Return the moment from which time alone keeps somebody out who may come in now, or None."""
+    classes = [each.until for each in person.memberships if lives(each, now)]
+    # One class without an end is enough to stay; an admin, and who is in none, needs none.
+    stays = person.admin or not classes or None in classes
+    ends = (person.until, None if stays else max(until for until in classes if until is not None))
+    return min((until for until in ends if until is not None), default=None)
+
+
 def next_change(people: Iterable[Person], now: datetime) -> datetime | None:
     """Return the next moment at which time alone changes who is in, or None."""
     ends = (

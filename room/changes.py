@@ -11,6 +11,7 @@ from typing import Any, Literal
 from room.person import Person
 from room.roles import Role
 from room.roster import Entry
+from room.said import said
 
 #: As an entry's ``until``: take an end away that was set before.
 NEVER = datetime.max.replace(tzinfo=timezone.utc)
@@ -18,7 +19,10 @@ NEVER = datetime.max.replace(tzinfo=timezone.utc)
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One thing that becomes another: ``name``, or ``role in ml101``; empty where there is none."""
+    """One thing that becomes another: ``name``, or ``role in ml101``; empty where there is none.
+
+    Words of ours remember that they are (``room.said``); a name is somebody's own.
+    """
 
     what: str
     old: str
@@ -58,14 +62,14 @@ def change(before: Person | None, entry: Entry) -> Change:
     values: list[tuple[str, Any]] = []
     old_name = before.name if before else ""
     if entry.name not in ("", old_name):
-        fields.append(Field("name", old_name, entry.name))
+        fields.append(Field(said("name"), old_name, entry.name))
         values.append(("name", entry.name))
     enrolments = _enrolments(before, entry, fields)
     # Who is put into classes gets an end of these; who is not, of everything.
     old_until = before.until if before else None
     until = _end(None if entry.classes else entry.until, old_until)
     if until != old_until:
-        fields.append(Field("until", _moment(old_until), _moment(until)))
+        fields.append(Field(said("until"), moment(old_until), moment(until)))
         values.append(("until", until))
     kind: Literal["added", "changed", "unchanged"]
     kind = "added" if before is None else "changed" if fields else "unchanged"
@@ -74,17 +78,19 @@ def change(before: Person | None, entry: Entry) -> Change:
 
 def _enrolments(before: Person | None, entry: Entry, fields: list[Field]) -> tuple[Enrolment, ...]:
     has = before.enrolled if before else {}
-    said = dict(entry.roles)
+    roles = dict(entry.roles)
     found = []
     for class_name in entry.classes:
         old = has.get(class_name)
         old_role, old_until = (old.role, old.until) if old else ("", None)
-        role = said.get(class_name) or (old.role if old else "student")
+        role = roles.get(class_name) or (old.role if old else "student")
         until = _end(entry.until, old_until)
         if old_role != role:
-            fields.append(Field(f"role in {class_name}", old_role, role))
+            what = said("role in %(name)s", name=class_name)
+            fields.append(Field(what, said(old_role) if old_role else "", said(role)))
         if old_until != until:
-            fields.append(Field(f"in {class_name} until", _moment(old_until), _moment(until)))
+            what = said("in %(name)s until", name=class_name)
+            fields.append(Field(what, moment(old_until), moment(until)))
         if (old_role, old_until) != (role, until):
             found.append(Enrolment(class_name, role, until, new=old is None))
     return tuple(found)
@@ -101,5 +107,6 @@ def digest(changes: Iterable[Change]) -> str:
     return hashlib.sha256("\n".join(said).encode()).hexdigest()[:12]
 
 
-def _moment(when: datetime | None) -> str:
+def moment(when: datetime | None) -> str:
+    """Return a moment as the audit has it; empty for none."""
     return "" if when is None else f"{when:%Y-%m-%d %H:%M} UTC"

@@ -175,6 +175,26 @@ class People:
                 people_rows.forget_tokens(connection, login)
             return self._new_token(connection, login, once=once, life=life)
 
+    def give_links(
+        self,
+        choose: Callable[[Sequence[Person]], Sequence[Person]],
+        *,
+        life: timedelta | None = None,
+        deliver: Callable[[Sequence[tuple[Person, Token]]], None] = lambda made: None,
+    ) -> tuple[tuple[Person, Token], ...]:
+        """Make a new link for each of those whom ``choose`` picks out of everybody.
+
+        The old ones go on. ``life`` and ``deliver`` are those of ``link`` and ``import_roster``;
+        what ``choose`` raises is raised, and nothing has happened.
+        """
+        with self.store.decide() as connection:
+            chosen = choose(people_rows.read(connection, self.clock()))
+            made = tuple(
+                (person, self._new_token(connection, person.login, life=life)) for person in chosen
+            )
+            deliver(made)
+        return made
+
     def revoke(self, login: str) -> Person:
         """Keep somebody out from now on: no token, session or provider lets them in again.
 
@@ -336,15 +356,19 @@ class People:
     ) -> Token:
         token, now = tokens.new(), self.clock()
         life = life if life is not None else (ONE_TIME_LIFE if once else None)
+        ends = None if life is None else now + life
         connection.execute(
             insert(people_tokens).values(
                 id=token.id,
                 login=login,
                 digest=token.digest,
                 created_at=now,
-                expires_at=None if life is None else now + life,
+                expires_at=ends,
                 once=once,
             )
+        )
+        self._note(
+            connection, "user-link", login, "" if ends is None else f"until {changes.moment(ends)}"
         )
         return token
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from room.said import said
 from room.tokens import Token
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class NoSuchPersonError(LookupError):
     """Nobody has this login. The text says so, and what to do."""
 
     def __init__(self, login: str) -> None:
-        super().__init__(f"Nobody in this room has the login {login!r}.")
+        super().__init__(said("Nobody in this room has the login %(login)s.", login=repr(login)))
         self.login = login
 
 
@@ -125,7 +126,9 @@ class NotInClassError(LookupError):
     """Somebody was to get a role in a class that they are not in."""
 
     def __init__(self, login: str, class_name: str) -> None:
-        super().__init__(f"{login} is not in the class {class_name}.")
+        super().__init__(
+            said("%(login)s is not in the class %(name)s.", login=login, name=class_name)
+        )
         self.login, self.class_name = login, class_name
 
 
@@ -133,14 +136,20 @@ class NoSuchClassError(LookupError):
     """Nobody is, or was, in a class of this name."""
 
     def __init__(self, class_name: str) -> None:
-        super().__init__(f"There is no class {class_name!r} in this room.")
+        super().__init__(said("There is no class %(name)s in this room.", name=repr(class_name)))
 
 
 class ArchivedError(ValueError):
     """Somebody was to come into a class that is archived."""
 
     def __init__(self, class_name: str, when: datetime) -> None:
-        super().__init__(f"The class {class_name} was archived on {when:%Y-%m-%d %H:%M} UTC.")
+        super().__init__(
+            said(
+                "The class %(name)s was archived on %(when)s UTC.",
+                name=class_name,
+                when=f"{when:%Y-%m-%d %H:%M}",
+            )
+        )
         self.class_name = class_name
 
 

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from room import access
 from room.person import Person
+from room.said import said
 
 Role = Literal["student", "assistant", "instructor"]
 #: From the least to the most.
@@ -19,19 +20,20 @@ ROLES: tuple[Role, ...] = get_args(Role)
 #: ``see``: who is in the class, and what of it runs. ``open``: work in a student's server, to
 #: help. ``stop``, ``start``: a server of somebody in the class. ``give``: divide what the class has
 #: among its people. ``collect``: read what everybody has handed in. ``publish``: write in the
-#: class's folder. These three are no scopes of JupyterHub's: the console gives, and the other two
-#: are what a server of theirs has mounted (``room.classdirs``).
-Act = Literal["see", "open", "stop", "start", "give", "collect", "publish"]
+#: class's folder. ``link``: make new login links for its students. These four are no scopes of
+#: JupyterHub's: the console gives and makes links, and the other two are what a server of theirs
+#: has mounted (``room.classdirs``).
+Act = Literal["see", "open", "stop", "start", "give", "collect", "publish", "link"]
 
 #: What each role may do in its own class. An admin's rights are JupyterHub's own, in every class.
 MAY: Mapping[Role, frozenset[Act]] = {
     "student": frozenset(),
     "assistant": frozenset({"see", "open", "stop", "collect"}),
-    "instructor": frozenset({"see", "open", "stop", "start", "give", "collect", "publish"}),
+    "instructor": frozenset({"see", "open", "stop", "start", "give", "collect", "publish", "link"}),
 }
 STAFF: tuple[Role, ...] = tuple(role for role in ROLES if MAY[role])
 
-ROLE_RULE = f"a role is {', '.join(ROLES[:-1])} or {ROLES[-1]}"
+ROLE_RULE = said("a role is %(others)s or %(last)s", others=", ".join(ROLES[:-1]), last=ROLES[-1])
 
 
 def normalize_role(text: str) -> Role:
@@ -39,7 +41,9 @@ def normalize_role(text: str) -> Role:
     word = text.strip().lower()
     found = next((role for role in ROLES if role == word), None)
     if found is None:
-        raise ValueError(f"{text[:40]!r} is no role: {ROLE_RULE}")
+        raise ValueError(
+            said("%(text)s is no role: %(rule)s", text=repr(text[:40]), rule=ROLE_RULE)
+        )
     return found
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from room import sheet
 from room.names import normalize_login
 from room.roles import Role, normalize_role
-from room.said import said
+from room.said import reason, said
 from room.sheet import LineProblem, SheetError
 
 MAX_NAME = 255
@@ -111,7 +111,7 @@ def read(
     """
     rows = sheet.rows(data, encoding)
     if not rows:
-        raise SheetError([LineProblem(0, "The roster is empty: it needs a login a line.")])
+        raise SheetError([LineProblem(0, said("The roster is empty: it needs a login a line."))])
     columns = _columns(rows[0][1])
     if columns is None:
         columns = {"login": 0, "class": 1, "name": 2, "role": 3}
@@ -149,7 +149,7 @@ def _entries(
         try:
             entry = _entry(cells, columns, defaults)
         except ValueError as error:
-            problems.append(LineProblem(line, str(error)))
+            problems.append(LineProblem(line, reason(error)))
             continue
         if entry.login in seen:
             problems.append(LineProblem(line, _duplicate(written, *seen[entry.login])))
@@ -157,39 +157,64 @@ def _entries(
         seen[entry.login] = (line, written)
         entries.append(entry)
     if not entries and not problems:
-        raise SheetError([LineProblem(0, "The roster has a header and nobody under it.")])
+        raise SheetError([LineProblem(0, said("The roster has a header and nobody under it."))])
     return Roster(tuple(entries), tuple(problems))
 
 
 def _duplicate(written: str, line: int, earlier: str) -> str:
     if written == earlier:
-        return f"{_shown(written)} is in line {line} already. Keep one of the two lines."
-    return (
-        f"{_shown(written)} is the same login as {_shown(earlier)} in line {line}: "
-        "logins do not tell capitals apart. Keep one of the two lines."
+        return said(
+            "%(login)s is in line %(line)s already. Keep one of the two lines.",
+            login=_shown(written),
+            line=line,
+        )
+    return said(
+        "%(login)s is the same login as %(earlier)s in line %(line)s: logins do not tell capitals "
+        "apart. Keep one of the two lines.",
+        login=_shown(written),
+        earlier=_shown(earlier),
+        line=line,
     )
 
 
 def _entry(cells: Sequence[str], columns: Mapping[str, int], defaults: _Defaults) -> Entry:
     login = _cell(cells, columns, "login")
     if not login:
-        raise ValueError("there is no login in this line.")
+        raise ValueError(said("there is no login in this line."))
     name = _cell(cells, columns, "name")
     if len(name) > MAX_NAME or not name.isprintable():
-        raise ValueError(f"{_shown(name)} is no name: at most {MAX_NAME} printable characters.")
-    said = _cell(cells, columns, "role")
-    usual = normalize_role(said) if said else defaults.role
+        raise ValueError(
+            said(
+                "%(name)s is no name: at most %(most)s printable characters.",
+                name=_shown(name),
+                most=MAX_NAME,
+            )
+        )
+    of_all = _cell(cells, columns, "role")
+    usual = normalize_role(of_all) if of_all else defaults.role
     words = re.split(r"[\s|;,]+", _cell(cells, columns, "class"))
     classes: dict[str, Role | None] = {}
     for word in filter(None, words):
         class_name, role = _class_and_role(word, usual)
         if classes.get(class_name) not in (None, role):
-            raise ValueError(f"{login} has two roles in {class_name}: one class, one role.")
+            raise ValueError(
+                said(
+                    "%(login)s has two roles in %(class_name)s: one class, one role.",
+                    login=login,
+                    class_name=class_name,
+                )
+            )
         classes[class_name] = role or classes.get(class_name)
     if defaults.class_name:
         classes.setdefault(defaults.class_name, usual)
     if usual and not classes:
-        raise ValueError(f"{login} has the role {usual} and no class to have it in.")
+        raise ValueError(
+            said(
+                "%(login)s has the role %(role)s and no class to have it in.",
+                login=login,
+                role=usual,
+            )
+        )
     roles = tuple((name, role) for name, role in classes.items() if role)
     return Entry(normalize_login(login), tuple(classes), name, roles, defaults.until)
 

@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from room.said import said
+
 MAX_BYTES = 5 * 1024**2
 #: A cell that begins with one of these is a formula to a spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -84,7 +86,10 @@ def _read(text: str) -> Iterator[tuple[int, list[str]]]:
                 yield line, cells
             line = first_line + reader.line_num
     except csv.Error as error:
-        message = f"this cannot be read as CSV ({error}). Look for a quote that is not closed."
+        message = said(
+            "this cannot be read as CSV (%(error)s). Look for a quote that is not closed.",
+            error=error,
+        )
         raise SheetError([LineProblem(line, message)]) from None
 
 

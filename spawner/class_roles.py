@@ -31,6 +31,7 @@ SCOPES: Mapping[Act, tuple[str, ...]] = {
     "give": (),
     "collect": (),
     "publish": (),
+    "link": (),
 }
 #: What no filter can be put on: JupyterHub's page of people, which shows what the others let it.
 PAGE = "admin-ui"

@@ -8,8 +8,8 @@ language. ``tests/unit/test_words.py`` fails when a rule says something that is 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
+from room.said import Phrasebook, translated
 from spawner.i18n import catalogue
 
 
@@ -206,7 +206,7 @@ SENTENCES = (
     N_("Your server took too long to start, so the start was given up."),
 )
 
-_PLACE = re.compile(r"%\((\w+)\)s")
+_KNOWN = Phrasebook(SENTENCES)
 _END = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 
@@ -228,7 +228,7 @@ def bases(language: str) -> list[tuple[str, str]]:
 
 def known(sentence: str) -> bool:
     """Say whether one sentence is on the list."""
-    return _match(sentence) is not None
+    return _KNOWN.find(sentence) is not None
 
 
 def _whole(parts: list[str]) -> list[str]:
@@ -243,32 +243,5 @@ def _whole(parts: list[str]) -> list[str]:
 
 
 def _sentence(sentence: str, language: str) -> str:
-    found = _match(sentence)
-    if found is None:
-        return sentence
-    message, values = found
-    translated = catalogue(language).gettext(message)
-    return translated % values if values else translated
-
-
-def _match(sentence: str) -> tuple[str, dict[str, str]] | None:
-    for message, pattern in _patterns():
-        match = pattern.fullmatch(sentence)
-        if match:
-            return message, match.groupdict()
-    return None
-
-
-@lru_cache
-def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Return the sentences as patterns; those with fewer free places first."""
-    ordered = sorted(SENTENCES, key=lambda message: len(_PLACE.findall(message)))
-    return tuple((message, _pattern(message)) for message in ordered)
-
-
-def _pattern(message: str) -> re.Pattern[str]:
-    pieces = _PLACE.split(message)
-    escaped = [
-        f"(?P<{piece}>.+)" if place % 2 else re.escape(piece) for place, piece in enumerate(pieces)
-    ]
-    return re.compile("".join(escaped), re.DOTALL)
+    found = _KNOWN.find(sentence)
+    return sentence if found is None else translated(found, catalogue(language).gettext)

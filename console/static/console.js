@@ -47,6 +47,12 @@ document.addEventListener("plan-changed", async (event) => {
   }
 });
 
+// What is to be printed is, by a button.
+for (const row of document.querySelectorAll("[data-print]")) {
+  row.hidden = false;
+  row.querySelector("button").addEventListener("click", () => window.print());
+}
+
 // A file fills the field beside it: spreadsheets write UTF-8, UTF-16, or what the system of the
 // language always had.
 for (const row of document.querySelectorAll("[data-file-for]")) {

@@ -51,7 +51,9 @@ class Key:
             )
         value = self.parse(text.strip().removeprefix("+"))
         hours = getattr(value, "hours", value)
-        if hours <= 0 or math.isinf(hours):
+        # It is given once, and not in each window anew.
+        again = getattr(value, "window", "total") != "total"
+        if hours <= 0 or math.isinf(hours) or again:
             raise ValueError(
                 said(
                     "%(limit)s: %(text)s is no amount to give: write it like +5",

@@ -202,7 +202,8 @@ def test_a_restart_that_fails_says_so_and_leaves_a_way_to_start_again(cards: Car
 
         said = wait_until(failed, timeout=60, explain=hub.tail, every=0.5)
         assert "Your server ended while it was starting." in said
-        assert 'id="start" href="/hub/spawn/alice"' in said
+        # "/user/alice/lab" is where alice was.
+        assert 'id="start" href="/hub/spawn/alice?next=/user/alice/lab"' in said
     cards.room.wait_nothing_left()
     assert cards.ends() == [("alice", "returned")]
     hub.start_server("alice", {"profile": "gpu"})

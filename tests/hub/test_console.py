@@ -111,11 +111,11 @@ def chrome() -> Iterator[Any]:
 
 @pytest.fixture
 def page_of(console: Console, chrome: Any) -> Iterator[Any]:
-    """Give what opens the console's pages as somebody, in a language."""
+    """Give what opens the console's pages as somebody, in a language, in a browser with options."""
     contexts = []
 
-    def open_as(login: str, locale: str = "en-US", path: str = "") -> Any:
-        context = chrome.new_context(locale=locale, base_url=console.hub.public_url)
+    def open_as(login: str, locale: str = "en-US", path: str = "", **options: Any) -> Any:
+        context = chrome.new_context(locale=locale, base_url=console.hub.public_url, **options)
         contexts.append(context)
         page = context.new_page()
         token = console.hub.people.link(login)
@@ -251,15 +251,26 @@ def test_what_was_used_is_on_the_pages_of_staff_admins_and_who_used_it(
     assert own.locator("tbody tr").nth(1).locator("td").nth(1).inner_text() == "1.50"
 
 
-def test_two_admins_edit_the_same_row(console: Console, page_of: Any) -> None:
-    pages = [page_of("root", path="admin/limits/user/alice") for _ in range(2)]
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("en-US", "gpus of user/alice is 1 now, and was not set when you looked"),
+        ("zh-CN", "user/alice 的 gpus 现在是 1，您查看时是 未设置"),  # noqa: RUF001
+    ],
+)
+def test_two_admins_edit_the_same_row(
+    console: Console, page_of: Any, locale: str, words: str
+) -> None:
+    console.plans.set([Setting(subject("alice"), KEYS["gpus"], None)], Actor("root"))
+    pages = [page_of("root", locale, "admin/limits/user/alice") for _ in range(2)]
     for page, value in zip(pages, ("1", "2"), strict=True):
         field = page.locator("input[aria-describedby='rule-gpus']")
         field.fill(value)
         field.press("Enter")
     alert = pages[1].get_by_role("alert")
     alert.wait_for()
-    assert "gpus of user/alice is 1 now, and was not set when you looked" in alert.inner_text()
+    assert words in alert.inner_text()
+    assert violations(pages[1]) == []
     assert console.plans.settings()[subject("alice"), "gpus"].text == "1"
 
 

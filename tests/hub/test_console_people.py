@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from console.guard import SESSION
 from tests.hub.test_console import (  # noqa: F401  (fixtures)
     Console,
     chrome,
@@ -18,6 +19,11 @@ from tests.hub.test_console import (  # noqa: F401  (fixtures)
 
 #: As a spreadsheet of an older system saves it: no UTF-8, semicolons.
 ROSTER = "Login;Name;Class\nzoe;Zoë Müller;ml101\nalice;;ml101\n".encode("windows-1252")
+#: Beyond ASCII, as a browser makes it longest.
+ROWS = 2_000
+LONG_ROSTER = "login,class,name\n" + "".join(
+    f"student{number:05},ml101,欧阳小梅\n" for number in range(ROWS)
+)
 DO = {"en-US": "Do exactly this", "zh-CN": "就这样执行"}
 
 
@@ -64,3 +70,32 @@ def test_others_have_neither_the_links_nor_the_pages(
     for path in ("people", "roster", "audit", "people/alice"):
         answer = page.goto(page.url.partition("console/")[0] + f"console/admin/{path}")
         assert answer.status == 404
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_a_long_roster_survives_the_end_of_the_session(
+    console: Console, page_of: Any, locale: str
+) -> None:
+    page = page_of("root", locale, "admin/roster")
+    page.locator("#roster").fill(LONG_ROSTER)
+    page.context.clear_cookies(name=SESSION)
+    page.locator("form button.primary").last.click()
+    # The hub knows who it is, and asks for nothing.
+    page.wait_for_url("**/console/again/*")
+    assert LONG_ROSTER[:300] in page.locator("main").inner_text()
+    assert violations(page) == []
+    page.locator("main button.primary").click()
+    page.wait_for_url("**/admin/roster")
+    page.get_by_role("button", name=DO[locale]).wait_for()
+    assert page.locator("section tbody tr").count() == ROWS
+    assert console.hub.people.find("student00000") is None, "only looked at"
+
+
+def test_a_roster_that_is_too_long_to_send_is_refused_in_words(
+    console: Console, page_of: Any
+) -> None:
+    page = page_of("root", "zh-CN", "admin/roster")
+    page.locator("#roster").fill("login\n" + "x" * 5 * 1024**2)
+    page.locator("form button.primary").last.click()
+    page.get_by_text("4 MiB").wait_for()
+    assert violations(page) == []

@@ -39,7 +39,7 @@ def member(class_name: str, role: str = "student", **more) -> Membership:
         pytest.param("assistant", {"see", "open", "stop", "collect"}, id="assistant"),
         pytest.param(
             "instructor",
-            {"see", "open", "stop", "start", "give", "collect", "publish"},
+            {"see", "open", "stop", "start", "give", "collect", "publish", "link"},
             id="instructor",
         ),
     ],

@@ -286,6 +286,7 @@ def test_slips_are_private_and_each_has_a_link_that_lets_in(people, tmp_path) ->
     roster = tmp_path / "roster.csv"
     roster.write_text("alice,ml101,<Alice & Co>\nbob,ml101\ncarol,nlp\n")
     room_user("import", str(roster))
+    people.add("bob", until=datetime(3000, 1, 1, tzinfo=timezone.utc))
     out = tmp_path / "slips.html"
     said = words(room_user("slips", "ML101", "--out", str(out)))
     assert "2 slips are in" in said
@@ -296,6 +297,9 @@ def test_slips_are_private_and_each_has_a_link_that_lets_in(people, tmp_path) ->
     assert sorted(people.verify(link).login for link in links) == ["alice", "bob"]
     assert "<strong>&lt;Alice &amp; Co&gt;</strong>" in page
     assert page.count("<svg") == 2
+    told = re.findall(r"<small>([^<]+)</small>", page)
+    # In the time zone of the settings, Asia/Shanghai.
+    assert told == ["Works as long as you are in the room.", "Works until 3000-01-01 08:00."]
     for link in links:
         assert segno.make(link, error="m", micro=False).svg_inline(omitsize=True, border=2) in page
     assert not re.search(r'(src|href)="', page), "it loads nothing"

@@ -96,6 +96,7 @@ def console(store: Store) -> Iterator[Console]:
     app = make_app(
         Desk(store, plans, hub),  # type: ignore[arg-type]
         Pages(PREFIX, "Torchroom", "en", timezone.utc),
+        address="https://room.example",
         profiles=frozenset({"cpu", "gpu"}),
     )
     with TestClient(app, follow_redirects=False) as client:
@@ -408,6 +409,26 @@ def test_staff_stop_servers_of_their_own_class(console: Console) -> None:
     assert console.hub.stopped == [("alice", ""), ("alice", "")]
 
 
+@pytest.mark.parametrize(
+    ("login", "opens"),
+    [
+        pytest.param("asta", {"alice"}, id="assistant"),
+        pytest.param("tina", {"alice"}, id="instructor"),
+        pytest.param("root", {"alice", "asta", "tina"}, id="admin"),
+    ],
+)
+def test_staff_are_shown_the_way_into_servers_that_they_may_open(
+    console: Console, login: str, opens: set[str]
+) -> None:
+    console.hub.running = [
+        Server(who, "", True, "", NOW, "cpu", f"/user/{who}/") for who in ("alice", "asta", "tina")
+    ]
+    console.sign_in(login)
+    page = console.get("class/a")
+    assert set(re.findall(r'href="/user/(\w+)/"', page)) == opens
+    assert len(re.findall("Stop the server of", page)) == 3
+
+
 def test_a_csv_for_a_spreadsheet_has_no_formula_of_a_student(
     console: Console, store: Store
 ) -> None:
@@ -442,7 +463,9 @@ def test_the_admin_s_page_of_a_large_room_asks_the_database_little(tmp_path: Pat
     furnish(store)
     desk = Desk(store, Plans(store), FakeHub())  # type: ignore[arg-type]
     pages = Pages(PREFIX, "Torchroom", "en", timezone.utc)
-    with TestClient(make_app(desk, pages), follow_redirects=False) as client:
+    with TestClient(
+        make_app(desk, pages, address="https://room.example"), follow_redirects=False
+    ) as client:
         headers = {"Authorization": "token t-root"}
         cell = "admin/cell/user/student0500/gpus/shown"
         limits = "admin/limits/class/class07"

@@ -253,3 +253,65 @@ def test_programs_have_the_same_with_the_same_rules(console: Console, people: Pe
 def test_programs_of_others_have_none_of_it(console: Console, who: str) -> None:
     for method, path in [("GET", "people"), ("GET", "audit"), ("POST", "roster")]:
         console.ask(who, method, path, 404, body={"roster": SHEET} if method == "POST" else None)
+
+
+@pytest.mark.parametrize(
+    ("roster", "words"),
+    [
+        pytest.param("login\nno such!login\n", "不是登录名", id="login"),
+        pytest.param("login,class\nalice,A B!\n", "不是班级名", id="class"),
+        pytest.param("login\nalice\nalice\n", "已在第 2 行", id="twice"),
+        pytest.param("login\nalice\nALICE\n", "登录名不区分大小写", id="capitals"),
+        pytest.param("", "名单是空的", id="empty"),
+        pytest.param("login\n", "下面没有人", id="header"),
+        pytest.param("login,class,role\nalice,a,king\n", "'king' 不是角色", id="role"),
+        pytest.param("login,role\nalice,student\n", "没有所属班级", id="no-class"),
+        pytest.param("login,class\nalice,a:student a:assistant\n", "两个角色", id="two-roles"),
+        pytest.param(f"login,name\nalice,{'x' * 256}\n", "不是姓名", id="name"),
+        pytest.param("login,name\n,Alice\n", "没有登录名", id="no-login"),
+        pytest.param('login,name\nalice,"Al\n', "未闭合的引号", id="quote"),
+    ],
+)
+def test_what_is_wrong_in_a_roster_is_said_in_chinese(
+    console: Console, roster: str, words: str
+) -> None:
+    session = console.sign_in("root")
+    form = {"roster": roster, "_csrf": session.csrf}
+    page = console.client.post(
+        f"{PREFIX}admin/roster", data=form, headers={"Accept-Language": "zh-CN"}
+    )
+    assert words in html.unescape(page.text)
+
+
+def test_what_a_roster_would_change_is_said_in_chinese_and_names_stay(console: Console) -> None:
+    session = console.sign_in("root")
+    form = {"roster": "login,class,name\nzoe,a,student\n", "until": "2999-12-31"}
+    page = html.unescape(
+        console.client.post(
+            f"{PREFIX}admin/roster",
+            data={**form, "_csrf": session.csrf},
+            headers={"Accept-Language": "zh-CN"},
+        ).text
+    )
+    assert "姓名：– → student" in page, "somebody is called that"  # noqa: RUF001
+    assert "在 a 的角色：– → 学生" in page  # noqa: RUF001
+    assert "在 a 的截止时间：– → 3000-01-01 00:00 UTC" in page  # noqa: RUF001
+
+
+def test_what_cannot_be_done_to_somebody_is_said_in_chinese(
+    console: Console, people: People
+) -> None:
+    session = console.sign_in("root")
+    people.add("carl", ["old"])
+    send(console, "admin/classes/old", session.csrf, act="archive")
+    for path, form, words in (
+        ("admin/people/alice", {"act": "enrol", "class": "old"}, "UTC 归档"),
+        ("admin/people/alice", {"act": "enrol", "class": "a", "role": "king"}, "不是角色"),
+        ("admin/classes/nothing", {"act": "archive"}, "没有班级 'nothing'"),
+    ):
+        answer = console.client.post(
+            PREFIX + path,
+            data={"_csrf": session.csrf, **form},
+            headers={"Accept-Language": "zh-CN"},
+        )
+        assert words in html.unescape(answer.text)

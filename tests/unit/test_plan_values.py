@@ -118,7 +118,7 @@ def test_what_is_no_limit_is_refused_with_its_name_and_the_rule(name: str, text:
     assert len(str(refused.value)) < 300
 
 
-@pytest.mark.parametrize("text", ["-5", "+-5", "0", "none", "+none", "much", ""])
+@pytest.mark.parametrize("text", ["-5", "+-5", "0", "none", "+none", "much", "", "+5/week"])
 def test_a_grant_only_gives(text: str) -> None:
     for name in ("gpu_hours", "gpus", "memory"):
         with pytest.raises(ValueError, match=f"^{name}: "):

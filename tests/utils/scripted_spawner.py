@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from jupyterhub.spawner import Spawner
@@ -15,7 +17,7 @@ from traitlets import default
 
 from room import homeuse
 from room.homeuse import HomeUse
-from room.models import Reject
+from room.models import Owner, Reject
 from spawner import pages
 from spawner.agent import AgentSilentError
 from spawner.availability import Availability
@@ -87,8 +89,12 @@ class ScriptedSpawner(Spawner):
     words keeps it from going on without. ``ticket`` is said of the queue when no start waits.
     ``gpus`` is each profile's availability; ``lease`` is what a server is told of its own, and
     ``no_extension`` in words why it is not extended. ``home`` is how full the home
-    is, or ``silent``.
+    is, or ``silent``. While it has ``hold_stop`` a stop goes on. A GPU is given back, unless
+    ``no_return`` says in words why not.
     """
+
+    #: What handlers ask of the room's own; the hub has one for all its spawners.
+    services = SimpleNamespace(restarting=set(), log=logging.getLogger(__name__))
 
     queue_grace = 1800.0
     _lab: Any = None
@@ -170,6 +176,17 @@ class ScriptedSpawner(Spawner):
             **known,
         }
 
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.user.name, self.name)
+
+    async def give_gpu_back(self) -> dict[str, str] | Reject:
+        refused = self.script().get("no_return")
+        if refused:
+            return Reject("test", refused)
+        self.services.restarting.add(self.owner)
+        return {"profile": "cpu"}
+
     def touch(self) -> None:
         self._touched += 1
 
@@ -220,6 +237,8 @@ class ScriptedSpawner(Spawner):
 
     async def stop(self, now: bool = False) -> None:
         await asyncio.sleep(self.script().get("stop_seconds", 0))
+        while self.script().get("hold_stop"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
         if self._lab:
             self._lab.stop()
             self._lab = None

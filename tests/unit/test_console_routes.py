@@ -1,0 +1,139 @@
+# ruff: noqa: F811  (imported fixtures are asked for by their names)
+"""What holds for every address of the console, found by asking the application for all of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+
+from console import api, pages
+from room.people import People
+from room.store import Store
+from tests.unit.test_console import PREFIX, Console, console, store_with_people  # noqa: F401
+
+#: What stands for each place in an address: all of it is there.
+PLACES = {
+    "name": "a", "login": "alice", "user": "alice", "kind": "user", "limit": "gpus",
+    "action": "drain", "number": "1", "key": "k", "language": "en", "ticket": "t1",
+}  # fmt: skip
+#: What is for everybody: the way in, and the language.
+OPEN = {"/sign-in", "/oauth_callback", "/language/{language}"}
+#: An admin's alone, although it is not below ``admin/``.
+ADMIN_API = {"/api/gpus", "/api/history", "/api/people", "/api/roster", "/api/audit"}
+
+
+def routes(method: str) -> list[str]:
+    """Return the paths that answer to a method, with their places."""
+    found = [
+        route.path.removeprefix(PREFIX.rstrip("/"))
+        for router in (pages.router(PREFIX), api.router(PREFIX))
+        for route in router.routes
+        if isinstance(route, APIRoute) and method in route.methods
+    ]
+    return sorted(set(found) - OPEN)
+
+
+def filled(path: str) -> str:
+    return PREFIX + re.sub(r"\{(\w+)\}", lambda place: PLACES[place[1]], path).lstrip("/")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = store_with_people(tmp_path)
+    yield made
+    made.close()
+
+
+def everything(console: Console, store: Store) -> tuple[object, ...]:
+    """Return all that a page could have changed."""
+    hub = console.hub
+    changed = (hub.stopped, hub.asked, hub.own_tokens)
+    return (People(store).all(), console.plans.settings(), console.plans.history(), *changed)
+
+
+@pytest.mark.parametrize("secret", [None, "", "x" * 32])
+@pytest.mark.parametrize("path", routes("POST"))
+def test_nothing_is_changed_without_the_session_s_own_secret(
+    console: Console, store: Store, path: str, secret: str | None
+) -> None:
+    console.sign_in("root")
+    before = everything(console, store)
+    form = {
+        "act": "archive",
+        "user": "alice",
+        "roster": "login\nzoe\n",
+        "hours": "1",
+        "who": "alice",
+    }
+    sent = form if secret is None else {**form, "_csrf": secret}
+    headers = {} if secret is None else {"X-CSRF-Token": secret}
+    if path.startswith("/api/"):
+        wanted = {"limits": [{"who": "alice", "limit": "gpus", "value": "1"}]}
+        named = {"unit": "u", "lease": "l", "ticket": "t"}
+        body = {"who": "alice", "amount": "1", "roster": "login\nzoe\n", **named, **wanted}
+        answer = console.client.post(filled(path), json=body, headers=headers)
+        assert answer.status_code == 403
+        assert answer.json()["error"]["reason"] == "old-page"
+    else:
+        answer = console.client.post(filled(path), data=sent, headers=headers)
+        assert answer.status_code == 403
+        assert "This page is too old" in answer.text
+    assert everything(console, store) == before
+
+
+@pytest.mark.parametrize("path", routes("POST"))
+def test_a_form_of_another_session_changes_nothing(
+    console: Console, store: Store, path: str
+) -> None:
+    other = console.sign_in("alice")
+    console.sign_in("root")
+    before = everything(console, store)
+    answer = console.client.post(filled(path), data={"_csrf": other.csrf, "act": "archive"})
+    # Who sends a form where JSON is wanted is told that first.
+    assert answer.status_code in ((403, 422) if path.startswith("/api/") else (403,))
+    assert everything(console, store) == before
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_who_is_not_signed_in_sees_nothing(console: Console, method: str) -> None:
+    for path in routes(method):
+        answer = console.client.request(method, filled(path))
+        if path.startswith("/api/"):
+            assert answer.status_code in (401, 422), path
+            assert set(answer.json()) == {"error"}
+        else:
+            assert answer.status_code == 303, path
+            assert answer.headers["location"].startswith(f"{PREFIX}sign-in")
+
+
+@pytest.mark.parametrize("login", ["alice", "asta", "tina", "otto"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_is_an_admin_s_is_nobody_else_s(console: Console, login: str, method: str) -> None:
+    session = console.sign_in(login)
+    paths = [path for path in routes(method) if path.startswith("/admin") or path in ADMIN_API]
+    assert paths
+    for path in paths:
+        form = {"data": {"_csrf": session.csrf}} if method == "POST" else {}
+        if path in ADMIN_API and method == "POST":
+            form = {"json": {"roster": "login\nzoe\n"}, "headers": {"X-CSRF-Token": session.csrf}}
+        answer = console.client.request(method, filled(path), **form)  # type: ignore[arg-type]
+        assert answer.status_code == 404, path
+
+
+@pytest.mark.parametrize("login", ["alice", "otto", "nobody"])
+def test_the_other_class_is_at_no_address(console: Console, login: str) -> None:
+    """``otto`` is the instructor of class b; all of this is of class a, and of alice in it."""
+    session = console.sign_in(login)
+    own = {"/api/limits/{kind}/{name}"} if login == "alice" else set()
+    for method in ("GET", "POST"):
+        for path in routes(method):
+            if "{name}" not in path or path.startswith("/admin") or path in own:
+                continue
+            form = {"data": {"_csrf": session.csrf, "user": "alice"}} if method == "POST" else {}
+            answer = console.client.request(method, filled(path), **form)  # type: ignore[arg-type]
+            assert answer.status_code == 404, path
+            assert "Alice" not in answer.text
