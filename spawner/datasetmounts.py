@@ -17,6 +17,7 @@ from room.datasets.choice import choose
 from room.datasets.model import Dataset
 from room.models import Bind, Owner, Pinned, Reject, SpawnOptions
 from spawner import options
+from spawner.datasetpicker import Offer, offers
 from spawner.options import Profile
 from spawner.refusal import Refusal
 from spawner.services import Services
@@ -55,6 +56,7 @@ class DatasetTraits(HasTraits):
 
     user: Any
     log: Any
+    orm_spawner: Any
     owner: Owner
     services: Services
     _options: SpawnOptions
@@ -115,6 +117,11 @@ class DatasetTraits(HasTraits):
                 "%s starts without what profile %s preselects: %s", self.owner, chosen.profile, why
             )
         self._pinned = found.pinned
+
+    async def dataset_offers(self) -> list[Offer]:
+        """Return what the start page lists."""
+        saved = self.orm_spawner.user_options or {}
+        return offers(await self.load_datasets(), saved, self.resolved_profiles())
 
     def dataset_binds(self) -> tuple[Bind, ...]:
         return pinned.binds(self.datasets_directory, self._pinned)

@@ -267,6 +267,17 @@ def test_a_profile_preselects_and_a_choice_is_instead_of_it(course: Course) -> N
     course.hub.stop_server("erin")
 
 
+def test_what_is_ticked_on_the_start_page_is_what_the_server_has(course: Course) -> None:
+    with course.hub.browser("erin") as browser:
+        assert 'id="dataset-flowers"' in browser.page("/hub/spawn")
+        assert "stars" not in browser.page("/hub/spawn")
+        browser.start({"profile": "cpu", "datasets": "flowers", "dataset-version--common": ""})
+    course.hub.wait_ready("erin")
+    assert set(course.told("erin")) == {"flowers"}
+    assert course.hub.saved_options("erin") == {"profile": "cpu", "datasets": ["flowers"]}
+    course.hub.stop_server("erin")
+
+
 def test_what_a_server_has_is_not_pruned(course: Course) -> None:
     old = course.publish("pruned", "ml101", rows="old\n")
     course.hub.start_server("frank")
