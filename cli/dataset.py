@@ -299,13 +299,12 @@ def opened() -> Iterator[Library]:
 async def _mounted() -> set[tuple[str, str]]:
     """Return name and digest of what servers have, also those that are being made or stopped."""
     from engine.client import Engine, EngineUnavailableError
-    from room.datasets.names import from_label
-    from room.models import LABEL_DATASETS, LABEL_KIND, LABEL_ROOM
+    from engine.datasets import mounted
 
     settings = context.settings()
     engine = Engine.at(f"unix://{settings.engine_socket}")
     try:
-        listed = await engine.containers({LABEL_ROOM: settings.name, LABEL_KIND: "server"})
+        return await mounted(engine, settings.name)
     except EngineUnavailableError as error:
         raise Problem(
             f"The Docker Engine at {settings.engine_socket} does not answer, so nobody can tell "
@@ -314,9 +313,6 @@ async def _mounted() -> set[tuple[str, str]]:
         ) from error
     finally:
         engine.close()
-    return {
-        each for entry in listed for each in from_label(entry["Labels"].get(LABEL_DATASETS, ""))
-    }
 
 
 def _begin(

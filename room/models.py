@@ -40,6 +40,8 @@ class SpawnOptions:
     profile: str | None = None
     choices: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     image: str | None = None
+    #: Each ``name`` or ``name@number``; none: what the profile preselects, else all.
+    datasets: tuple[str, ...] = ()
     #: A small server, only to tidy up the home with.
     rescue: bool = False
 
@@ -154,11 +156,20 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """A directory of the host that a server has at ``target``; the engine never makes it."""
+    """A file or directory of the host that a server has at ``target``; the engine makes none."""
 
     source: str
     target: str
     read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A version of a dataset that a server starts with, and keeps for as long as it runs."""
+
+    name: str
+    number: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +199,8 @@ class SpawnPlan:
     mounts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     #: What else of the host is mounted, as ``mounts`` is not: the engine makes nothing for it.
     binds: tuple[Bind, ...] = ()
+    #: The datasets that are among them.
+    datasets: tuple[Pinned, ...] = ()
     #: path in the container → options: what is written there is kept in memory, and lost
     tmpfs: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tornado import web
@@ -34,25 +35,31 @@ class Choices(RoomTraits):
     def _default_options_from_form(self) -> Any:
         return self._options_from_form
 
-    def _options_from_form(self, form: dict[str, list[str]]) -> dict[str, str]:
+    def _options_from_form(self, form: dict[str, list[str]]) -> dict[str, Any]:
         return options.from_form(form, self.resolved_profiles())
 
     async def _apply_options(self, raw: Any) -> None:
         """Take the options, or refuse them and leave the saved ones as they were."""
         profiles = await self.load_profiles()
         parsed = options.parse(raw, profiles)
-        if isinstance(parsed, Reject):
+        refused = (
+            parsed if isinstance(parsed, Reject) else await self.refused_datasets(parsed, profiles)
+        )
+        if refused is not None:
             self._restore_saved_options()
-            raise Refusal(parsed, 400)
+            raise Refusal(refused, 400)
         if parsed.image is not None:
             try:
                 self.image = await self.check_allowed(parsed.image)
             except web.HTTPError:
                 self._restore_saved_options()
                 raise
-        self._options = parsed
+        self._accept(raw, parsed)
+
+    def _accept(self, raw: Mapping[str, Any], chosen: SpawnOptions) -> None:
+        self._options = chosen
         self._accepted = dict(raw)
-        self._apply_overrides(options.overrides(parsed, profiles))
+        self._apply_overrides(options.overrides(chosen, self.resolved_profiles()))
 
     def _restore_saved_options(self) -> None:
         self.user_options = dict(self._accepted)

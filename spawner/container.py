@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from room.datasets import pinned
+from room.datasets.names import label
 from room.models import (
+    LABEL_DATASETS,
     LABEL_GPU_IDLE,
     LABEL_GPUS,
     LABEL_IDLE,
@@ -43,6 +46,7 @@ def labels(room: str, plan: SpawnPlan) -> dict[str, str]:
         LABEL_SESSION: str(plan.session),
         LABEL_IDLE: str(plan.idle),
         LABEL_GPU_IDLE: str(plan.gpu_idle),
+        LABEL_DATASETS: label((each.name, each.digest) for each in plan.datasets),
     }
 
 
@@ -56,6 +60,7 @@ def environment(plan: SpawnPlan) -> dict[str, str]:
     result = dict(plan.environment)
     if plan.idle or (plan.gpus and plan.gpu_idle):
         result["JUPYTERHUB_ACTIVITY_INTERVAL"] = str(REPORT_EVERY)
+    result[pinned.VARIABLE] = pinned.variable(plan.datasets)
     result["ROOM_GPU_UUIDS"] = ",".join(unit.uuid for unit in plan.gpus)
     if plan.gpus and plan.gpu_driver == "nvidia":
         result.pop("NVIDIA_VISIBLE_DEVICES", None)
@@ -119,7 +124,7 @@ def host_config(plan: SpawnPlan, log_size: int, log_files: int) -> dict[str, Any
 
 
 def _bind(bind: Bind) -> dict[str, Any]:
-    """Return docker's mount of a directory, which the engine refuses where there is none.
+    """Return docker's mount of what is on the host, which the engine refuses where it is not.
 
     What ``binds`` names it makes, as root. What is mounted below it on the host stays there: an
     engine before 25 would hand it out writable.

@@ -32,7 +32,7 @@ class GiveBackHandler(OwnLease):
         # On its way before the server that passes it on is asked to stop.
         self.say({"page": _page(self.hub.base_url, spawner)})
 
-    async def _restart(self, spawner: Any, options: dict[str, str]) -> None:
+    async def _restart(self, spawner: Any, options: dict[str, Any]) -> None:
         user, name = spawner.user, spawner.name
         await (await self.stop_single_user(user, name))
         await self.spawn_single_user(user, name, options=options)

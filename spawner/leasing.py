@@ -176,8 +176,8 @@ class Leasing(Spending):
             return stages.no_cpu_profile()
         if ticket is None or not await self.services.waiting.divert(ticket.id):
             return stages.not_waiting()
-        chosen = {"profile": slug}
-        await self._apply_options(chosen)
+        chosen: dict[str, Any] = {"profile": slug, **options.kept_datasets(self._options)}
+        self._accept(chosen, SpawnOptions(profile=slug, datasets=self._options.datasets))
         self.user_options = dict(chosen)
         self.orm_spawner.user_options = dict(chosen)
         self.db.commit()

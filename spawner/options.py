@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +21,9 @@ UNLISTED = "unlisted_choice"
 UNLISTED_SUFFIX = "--unlisted-choice"
 #: The option that asks for a small server with which a full home can be tidied.
 RESCUE = "rescue"
+#: The option that says which datasets, and the form's prefix of which version each is to have.
+DATASETS = "datasets"
+DATASET_VERSION = "dataset-version--"
 #: What that server gets, whatever profiles there are: a core, memory in bytes, and no GPU.
 RESCUE_TRAITS: Mapping[str, Any] = {
     "cpu_limit": 1.0,
@@ -84,20 +87,30 @@ def parse(raw: Any, profiles: Sequence[Profile]) -> SpawnOptions | Reject:
     """
     if not isinstance(raw, Mapping):
         return Reject("options-shape", "The options must be an object of names and values.")
-    for key, value in raw.items():
-        if not isinstance(value, str) or len(value) > 1024:
+    rest = {key: value for key, value in raw.items() if key != DATASETS}
+    for key, value in rest.items():
+        if not _is_text(value):
             return Reject(
                 "options-value",
                 f"The option {_shown(key)} must be a text of at most 1,024 characters.",
             )
-    if RESCUE in raw:
+    if RESCUE in rest:
         return _parse_rescue(raw)
-    if not profiles:
-        return _parse_image(raw)
-    return _parse_profile(raw, profiles)
+    datasets = raw.get(DATASETS) or []
+    if not isinstance(datasets, (list, tuple)) or not all(map(_is_text, datasets)):
+        return Reject(
+            "options-datasets",
+            "The option 'datasets' must be a list of names, each as cifar10 or cifar10@2.",
+        )
+    parsed = _parse_profile(rest, profiles) if profiles else _parse_image(rest)
+    return parsed if isinstance(parsed, Reject) else replace(parsed, datasets=tuple(datasets))
 
 
-def _parse_rescue(raw: Mapping[str, str]) -> SpawnOptions | Reject:
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 1024
+
+
+def _parse_rescue(raw: Mapping[str, Any]) -> SpawnOptions | Reject:
     if dict(raw) == {RESCUE: "1"}:
         return SpawnOptions(rescue=True)
     return Reject("rescue-alone", "A start to tidy up takes no other option: ask for it alone.")
@@ -106,7 +119,7 @@ def _parse_rescue(raw: Mapping[str, str]) -> SpawnOptions | Reject:
 def _parse_image(raw: Mapping[str, str]) -> SpawnOptions | Reject:
     unknown = next((key for key in raw if key != "image"), None)
     if unknown is not None:
-        return _unknown(unknown, ["image"])
+        return _unknown(unknown, ["image", DATASETS])
     return SpawnOptions(image=raw.get("image") or None)
 
 
@@ -127,7 +140,7 @@ def _parse_profile(raw: Mapping[str, str], profiles: Sequence[Profile]) -> Spawn
             continue
         name = key.removesuffix(UNLISTED_SUFFIX)
         if name not in options:
-            return _unknown(key, ["profile", *options])
+            return _unknown(key, ["profile", DATASETS, *options])
         verdict = _check_choice(name, options[name], key != name, value)
         if verdict is not None:
             return verdict
@@ -262,18 +275,31 @@ def without_gpus(
     return [raw for raw in nearest if not has_gpus(parsed(raw))]
 
 
-def from_form(form: Mapping[str, Sequence[str]], profiles: Sequence[Profile]) -> dict[str, str]:
+def preselected(chosen: SpawnOptions, profiles: Sequence[Profile]) -> tuple[str, ...]:
+    """Return the datasets that the chosen profile preselects."""
+    named = (p.get("datasets") or () for p in profiles if slug_of(p) == chosen.profile)
+    return tuple(next(named, ()))
+
+
+def kept_datasets(chosen: SpawnOptions) -> dict[str, list[str]]:
+    """Return the option for the same datasets, for a start that is to have another profile."""
+    return {DATASETS: list(chosen.datasets)} if chosen.datasets else {}
+
+
+def from_form(form: Mapping[str, Sequence[str]], profiles: Sequence[Profile]) -> dict[str, Any]:
     """Return the options that the start page's form carries, as REST would send them.
 
     The form holds the selects of every card: only those of the chosen one count.
     """
     if _first(form, RESCUE) == "1":
         return {RESCUE: "1"}
+    datasets = ticked(form)
+    result: dict[str, Any] = {DATASETS: datasets} if datasets else {}
     if not profiles:
         image = _first(form, "image")
-        return {"image": image} if image else {}
+        return {"image": image, **result} if image else result
     slug = _first(form, "profile") or default_slug(profiles)
-    result = {"profile": slug}
+    result["profile"] = slug
     prefix = f"profile-option-{slug}--"
     for key in form:
         if key.startswith(prefix):
@@ -282,6 +308,12 @@ def from_form(form: Mapping[str, Sequence[str]], profiles: Sequence[Profile]) ->
             if value and not _is_unused_text(name, form, prefix):
                 result[name] = value
     return result
+
+
+def ticked(form: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the datasets that are ticked, each with its version where one was chosen."""
+    versions = {name: _first(form, DATASET_VERSION + name) for name in form.get(DATASETS, ())}
+    return [f"{name}@{version}" if version else name for name, version in versions.items()]
 
 
 def _is_unused_text(name: str, form: Mapping[str, Sequence[str]], prefix: str) -> bool:

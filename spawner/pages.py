@@ -16,9 +16,11 @@ from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 from tornado.httputil import url_concat
 
+from room.datasets.choice import MOST
 from room.values import readable_size
 from spawner import giveback, handlers, i18n, ownroom, stages
 from spawner.availability import Availability, rough
+from spawner.datasetpicker import Offer
 from spawner.homepage import HomeUsageHandler
 from spawner.words import bases, translate
 
@@ -80,7 +82,10 @@ async def start_form(spawner: Any) -> str:
             chosen=chosen([card for card in cards if not _forbidden(card, gpus)]),
             handler=handler,
             room_language=_room_language(handler),
-            style=Markup((STATIC / "cards.css").read_text("utf-8")),  # noqa: S704  (our own file)
+            style=_style("cards.css"),
+            offers=await _offers(spawner),
+            most=MOST,
+            datasets_style=_style("datasets.css"),
         )
     )
 
@@ -93,6 +98,20 @@ async def _availability(spawner: Any) -> Mapping[str, Availability]:
         spawner.log.warning("The start page cannot say which GPUs are free: %s", error)
         return {}
     return found
+
+
+async def _offers(spawner: Any) -> Sequence[Offer]:
+    try:
+        found: Sequence[Offer] = await spawner.dataset_offers()
+    except SQLAlchemyError as error:
+        # Who chooses none gets what there is when the server starts.
+        spawner.log.warning("The start page cannot list the datasets: %s", error)
+        return ()
+    return found
+
+
+def _style(name: str) -> Markup:
+    return Markup((STATIC / name).read_text("utf-8"))  # noqa: S704  (our own file)
 
 
 def _home_page(spawner: Any, handler: Any) -> str:

@@ -13,7 +13,7 @@ from spawner.lowered import Lowered
 class Returning(Lowered):
     """Finds what its user may start instead, without GPUs, and says how it was stopped for that."""
 
-    async def cpu_options(self) -> dict[str, str] | None:
+    async def cpu_options(self) -> dict[str, Any] | None:
         """Return the options of the nearest start without GPUs that the plan has now, if any."""
         plan, profiles = await self.load_plan(), await self.load_profiles()
         # After a restart of the hub only what was saved says what was chosen.
@@ -33,7 +33,7 @@ class Returning(Lowered):
                 continue
             verdict = self._verdict(plan, override(start), start.profile or "")
             if not isinstance(verdict, Reject):
-                return raw
+                return {**raw, **options.kept_datasets(chosen)}
         return None
 
     async def offer(self, seconds: float) -> str:
@@ -47,7 +47,7 @@ class Returning(Lowered):
         }
         return stages.gpu_unused(seconds, names[found["profile"]])
 
-    async def give_gpu_back(self) -> dict[str, str] | Reject:
+    async def give_gpu_back(self) -> dict[str, Any] | Reject:
         """Return the options to start again with, once the server is stopped; or say why not.
 
         From then on its stop is told, and its lease ends, as of a GPU that was given back.

@@ -89,7 +89,7 @@ class RoomSpawner(Ends, DockerSpawner):
         services.starting.add(owner)
         try:
             await self._stage("checking", self._check())
-            gpus = await self._stage("gpu", self._acquire())
+            gpus = await self._take()
             try:
                 url = await self._bring_up(gpus)
             except (Refusal, EngineRefusedError, NotReadyError) as error:
@@ -97,7 +97,7 @@ class RoomSpawner(Ends, DockerSpawner):
                 if self._lease is None or isinstance(error, ImageMissingError):
                     raise
                 await self._step_back(self._lease, error)
-                url = await self._bring_up(await self._stage("gpu", self._acquire()))
+                url = await self._bring_up(await self._take())
             if self._lease is not None:
                 await services.store.run(services.broker.ready, self._lease.id)
         except BaseException as error:
@@ -114,6 +114,12 @@ class RoomSpawner(Ends, DockerSpawner):
         # JupyterHub asks the server once more, for as long as ``http_timeout``.
         self.server.wait_up = partial(self._answer_again, self.server.wait_up)
         return url
+
+    async def _take(self) -> tuple[GPUUnit, ...]:
+        """Lease the GPUs; settle the datasets afterwards, as the waiting may have taken hours."""
+        gpus = await self._stage("gpu", self._acquire())
+        await self._stage("home", self.pin_datasets())
+        return gpus
 
     async def _answer_again(self, wait_up: Any, **how: Any) -> Any:
         """Await JupyterHub's own look; one that dies between ours and this is told at once."""
@@ -226,7 +232,7 @@ class RoomSpawner(Ends, DockerSpawner):
             )
 
     async def _mounts(self) -> dict[str, tuple[str, str]]:
-        """Return what to mount where: the owner's home, and the datasets read-only."""
+        """Return what to mount where: the owner's home."""
         mounts: dict[str, tuple[str, str]] = {}
         agent = self.services.agent
         if agent is not None:
@@ -240,16 +246,14 @@ class RoomSpawner(Ends, DockerSpawner):
             )
             # nocopy: a new home is filled by the server itself, which may fail without harm.
             mounts[volume] = (self.home_directory, "rw,nocopy")
-        if self.datasets_directory:
-            mounts[self.datasets_directory] = ("/datasets", "ro")
         return mounts
 
     async def _create(self) -> None:
         try:
-            created = await self._effect(self.create_object())
+            created = await self._effect(self.create_with_what_is_there())
         except EngineRefusedError as error:
             await self._make_way(error)
-            created = await self._effect(self.create_object())
+            created = await self._effect(self.create_with_what_is_there())
         self.object_id = created[self.object_id_key]
 
     async def _make_way(self, error: EngineRefusedError) -> None:
@@ -327,7 +331,8 @@ class RoomSpawner(Ends, DockerSpawner):
             idle=self.idle,
             gpu_idle=self.gpu_idle,
             mounts=self._mount_plan,
-            binds=self._class_binds,
+            binds=(*self._class_binds, *self.dataset_binds()),
+            datasets=self._pinned,
             tmpfs=self.rescue_tmpfs(),
         )
 

@@ -36,6 +36,7 @@ from spawner.accounting import Accounting
 from spawner.admission import AdmissionTraits, Gate
 from spawner.agent import asker
 from spawner.classdirs import ClassDirTraits
+from spawner.datasetmounts import DatasetTraits
 from spawner.exits import last_of_all
 from spawner.gpu_traits import memory_file
 from spawner.home_traits import HomeTraits
@@ -53,7 +54,7 @@ from spawner.waiting import WaitingRoom
 _shared: dict[tuple[str, str], Services] = {}
 
 
-class RoomTraits(AdmissionTraits, HomeTraits, ClassDirTraits, PlanTraits):
+class RoomTraits(AdmissionTraits, HomeTraits, ClassDirTraits, DatasetTraits, PlanTraits):
     """What an admin may set, beside all that DockerSpawner takes."""
 
     room = Unicode(
@@ -75,7 +76,8 @@ class RoomTraits(AdmissionTraits, HomeTraits, ClassDirTraits, PlanTraits):
 
         A list of dicts, or a callable (it may be a coroutine) that takes the
         spawner and returns one. Each has ``display_name``, and may have ``slug``,
-        ``description``, ``default``, ``spawner_override`` (traits to set) and
+        ``description``, ``default``, ``datasets`` (preselected: names, or as
+        ``cifar10@2``), ``spawner_override`` (traits to set) and
         ``profile_options`` (further choices, each with its own
         ``spawner_override``). Only these slugs and choices are taken, from the
         page and from REST alike.
@@ -209,15 +211,6 @@ class RoomTraits(AdmissionTraits, HomeTraits, ClassDirTraits, PlanTraits):
         "/home/jovyan",
         config=True,
         help="""Where the home is mounted. Only used with an agent.
-
-        .. versionadded:: 0.1
-        """,
-    )
-
-    datasets_directory = Unicode(
-        "",
-        config=True,
-        help="""Directory of the host mounted read-only at ``/datasets``. Empty: none.
 
         .. versionadded:: 0.1
         """,

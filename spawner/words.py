@@ -177,6 +177,19 @@ SENTENCES = (
     N_("%(value)s is no choice for %(name)s."),
     N_("This room does not take the option %(name)s."),
     N_("It takes: %(known)s."),
+    N_("The option 'datasets' must be a list of names, each as cifar10 or cifar10@2."),
+    # room/datasets/choice.py: which datasets a server has
+    N_("%(text)s names no dataset."),
+    N_("Write its name for the newest version, or name and number, as cifar10@2."),
+    N_("There is no dataset %(name)s."),
+    N_("Choose from those on the start page, or none: then you get all of your classes."),
+    N_("%(name)s has no version %(number)s."),
+    N_("Version %(number)s of %(name)s is retired, and no server starts with it."),
+    N_("Choose version %(newest)s, its newest."),
+    N_("You chose versions %(first)s and %(second)s of %(name)s."),
+    N_("A server has one version of a dataset: choose one of the two."),
+    N_("That would be %(count)s datasets, and a server has %(most)s at most."),
+    N_("Choose those that you need."),
     # spawner/spawner.py: a card that cannot be chosen
     N_("This profile needs %(needed)s GPU(s); this room has %(total)s."),
     # room/settings/profiles.py: the profiles of a room that names none

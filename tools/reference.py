@@ -106,6 +106,7 @@ profiles:
             image: "{value}"
   - display_name: A part of a GPU
     description: A MIG instance of your own, for up to two hours.
+    datasets: [cifar10, flowers@2]
     spawner_override:
       gpus: 1
       mig_profile: 1g.10gb

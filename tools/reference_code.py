@@ -155,7 +155,7 @@ def inherited_traits(cls: Any) -> dict[str, list[str]]:
 
 #: Inherited settings whose default is another one here, or that work in another way.
 CHANGED = {
-    "apply_user_options": "Takes a profile and its choices by allow-list, and refuses the rest.",
+    "apply_user_options": "Takes profile, choices, datasets by allow-list, and refuses the rest.",
     "cpu_limit": "2 cores, and always a hard limit.",
     "mem_limit": "4 GiB, with no swap on top.",
     "options_form": "A card for each profile, once there is a `profile_list`.",

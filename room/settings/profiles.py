@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from room.datasets.names import reference
 from room.settings.base import Section
 from room.settings.problems import KeyPath
 from room.settings.values import (
@@ -58,7 +60,7 @@ def _check_slug(text: str) -> str:
 def _check_option(text: str) -> str:
     if not _OPTION.fullmatch(text) or text.endswith("--unlisted-choice"):
         raise ValueError(f"{shown(text)} is no name for an option: letters, digits, _ and - only")
-    if text in ("profile", "unlisted_choice"):
+    if text in ("profile", "unlisted_choice", "datasets", "rescue"):
         raise ValueError(f"{shown(text)} means something else on the start page: choose another")
     return text
 
@@ -83,10 +85,15 @@ def _check_mig(text: str) -> str:
     return text
 
 
+def _check_dataset(text: str) -> str:
+    return str(reference(text))
+
+
 Variable = Annotated[str, AfterValidator(_check_variable)]
 Text = Annotated[str, BeforeValidator(_text_of)]
 Title = Annotated[str, Field(min_length=1, max_length=100)]
 OptionName = Annotated[str, AfterValidator(_check_option)]
+DatasetReference = Annotated[str, AfterValidator(_check_dataset)]
 
 
 class Override(Section):
@@ -184,6 +191,11 @@ class Profile(Section):
     )
     description: str = Field("", description="A sentence below the title.")
     default: Flag = Field(False, description="Selected before anyone has chosen.")
+    datasets: tuple[DatasetReference, ...] = Field(
+        (),
+        description="Datasets that are preselected: a name for the newest version, or as in "
+        "cifar10@2. Who chooses none gets these, as far as they are for their classes; empty: all.",
+    )
     profile_options: dict[OptionName, ProfileOption] = Field(
         {}, description="Further choices on the card, by a short name."
     )
@@ -253,6 +265,10 @@ def problems(profiles: Iterable[Profile]) -> Iterator[tuple[KeyPath, str]]:
                 f"profile {default + 1} is the default already: only one can be",
             )
         default = index if profile.default and default is None else default
+        for name, count in Counter(reference(each).name for each in profile.datasets).items():
+            if count > 1:
+                message = f"{name} stands here {count} times: a server has one version of a dataset"
+                yield ("profiles", index, "datasets"), message
         for path, override in _overrides(profile):
             for message in _gpu_problems(override):
                 yield ("profiles", index, *path), message

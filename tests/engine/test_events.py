@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from room import usage
+from room.datasets.model import EVERYONE
 from room.people import People
 from tests.engine.conftest import Room
 from tests.engine.test_sessions import ask_lease
 from tests.utils.faulty_engine import FaultyEngine
 from tests.utils.hub import Hub
+from tests.utils.published import Library
 from tests.utils.wait import wait_until
 
 pytestmark = pytest.mark.engine
@@ -27,12 +30,17 @@ def asked_of(engine: FaultyEngine, container: str, since: int = 0) -> list[str]:
 
 
 def test_a_start_is_three_calls_and_a_server_that_runs_is_none(
-    room: Room, engine: FaultyEngine, agent: dict[str, str]
+    room: Room, engine: FaultyEngine, agent: dict[str, str], tmp_path: Path
 ) -> None:
-    hub = room.open(engine=engine, traits=agent)
+    library = Library.of(room.store, tmp_path)
+    hub = room.open(engine=engine, traits={**agent, "datasets_directory": str(library.shelf.root)})
     hub.add("alice", "bob")
     # A class's folder is no call more: it comes with the home, and is mounted without a volume.
     People(room.store).add("alice", ["ml101"])
+    # Nor is a dataset.
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "a.txt").write_text("a\n")
+    library.publish("words", tmp_path / "words", classes=[EVERYONE])
     hub.start_server("alice")
     calls = [re.sub(r"[0-9a-f]{64}", "<id>", line) for line in engine.requests]
     first = next(n for n, line in enumerate(calls) if "/volumes/create" in line)
@@ -46,7 +54,8 @@ def test_a_start_is_three_calls_and_a_server_that_runs_is_none(
     ]
     seen = len(engine.requests)
     container = room.container("alice")
-    assert "/class/ml101" in {mount["Destination"] for mount in container.attrs["Mounts"]}
+    mounted = {mount["Destination"] for mount in container.attrs["Mounts"]}
+    assert {"/class/ml101", "/datasets/words"} <= mounted
     # Since when it runs was told by the event of its start, and so the ledger knows it, too.
     assert ask_lease(room, hub, "alice").status_code == 200
     with room.store.read() as connection:

@@ -133,10 +133,8 @@ def test_without_profiles_it_is_dockerspawner(room: Room) -> None:
 
 
 def test_every_limit_and_hardening_setting_is_on_the_container(
-    room: Room, agent: dict[str, str], tmp_path: Path
+    room: Room, agent: dict[str, str]
 ) -> None:
-    datasets = tmp_path / "datasets"
-    datasets.mkdir()
     hub = room.open(
         traits={
             **agent,
@@ -146,7 +144,6 @@ def test_every_limit_and_hardening_setting_is_on_the_container(
             "pids_limit": 200,
             "log_size": "2M",
             "log_files": 2,
-            "datasets_directory": str(datasets),
             "remove": False,
         }
     )
@@ -176,8 +173,7 @@ def test_every_limit_and_hardening_setting_is_on_the_container(
     assert not host["DeviceRequests"]
     mounts = {mount["Destination"]: mount for mount in found["Mounts"]}
     assert mounts["/home/jovyan"]["RW"] is True
-    assert mounts["/datasets"]["RW"] is False
-    assert set(mounts) == {"/home/jovyan", "/datasets"}
+    assert set(mounts) == {"/home/jovyan"}
     status = room.container("alice").exec_run("cat /proc/1/status")[1].decode()
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert fields["CapBnd"] == "0" * 16

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from room.datasets.pinned import binds
 from room.gpus.inventory import simulated
 from room.gpus.seats import Sharing, split
-from room.models import Exit, Limits, Owner, SpawnPlan
+from room.models import Exit, Limits, Owner, Pinned, SpawnPlan
 from spawner import container, exits, stages
 
 PLAN = SpawnPlan(
@@ -22,7 +23,7 @@ PLAN = SpawnPlan(
     port=8888,
     lease_id="l1",
     profile="gpu",
-    mounts={"room-home-alice": ("/home/jovyan", "rw,nocopy"), "/srv/datasets": ("/datasets", "ro")},
+    mounts={"room-home-alice": ("/home/jovyan", "rw,nocopy")},
 )
 UNITS = simulated(2).units
 
@@ -103,6 +104,23 @@ def test_labels_say_whose_it_is_and_what_it_holds() -> None:
     assert found["torchroom.idle"] == "0.0"
     assert found["torchroom.gpu-idle"] == "0.0"
     assert found["torchroom.gpus"] == ",".join(unit.uuid for unit in UNITS)
+    assert found["torchroom.datasets"] == ""
+
+
+def test_datasets_are_mounted_named_in_the_environment_and_on_a_label() -> None:
+    flowers = Pinned("flowers", 2, "d" * 64)
+    plan = replace(PLAN, datasets=(flowers,), binds=binds("/data/datasets", [flowers]))
+    files, page = container.host_config(plan, 1, 1)["mounts"]
+    version = f"/data/datasets/versions/flowers/{'d' * 64}"
+    assert (files["Source"], files["Target"]) == (f"{version}/tree", "/datasets/flowers")
+    assert (page["Source"], page["Target"]) == (
+        f"{version}/README.md",
+        "/datasets/README/flowers.md",
+    )
+    assert {(each["Type"], each["ReadOnly"]) for each in (files, page)} == {("bind", True)}
+    assert container.labels("room", plan)["torchroom.datasets"] == f"flowers={'d' * 64}"
+    assert '"/datasets/flowers"' in container.environment(plan)["ROOM_DATASETS"]
+    assert container.environment(PLAN)["ROOM_DATASETS"] == "{}"
 
 
 @pytest.mark.parametrize(

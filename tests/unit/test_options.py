@@ -90,6 +90,10 @@ def test_known_options_are_taken(raw: Any, profile: str, choices: dict[str, str]
         ),
         pytest.param({"profile": ["gpu"]}, "options-value", "'profile'", id="list-value"),
         pytest.param({"profile": "x" * 2000}, "options-value", "1,024", id="too-long"),
+        pytest.param({"datasets": "flowers"}, "options-datasets", "list", id="no-list"),
+        pytest.param({"datasets": ["a", 3]}, "options-datasets", "cifar10@2", id="no-names"),
+        pytest.param({"datasets": {"a": 1}}, "options-datasets", "list", id="names-by-name"),
+        pytest.param({"datasets": ["x" * 2000]}, "options-datasets", "list", id="long-name"),
         pytest.param([], "options-shape", "object", id="not-an-object"),
         pytest.param(None, "options-shape", "object", id="none"),
     ],
@@ -111,7 +115,13 @@ def test_a_start_to_tidy_up_is_small_whatever_profiles_there_are(profiles: Any) 
 
 
 @pytest.mark.parametrize(
-    "raw", [{"rescue": "1", "profile": "small-cpu"}, {"rescue": "0"}, {"rescue": "1", "image": "x"}]
+    "raw",
+    [
+        {"rescue": "1", "profile": "small-cpu"},
+        {"rescue": "0"},
+        {"rescue": "1", "image": "x"},
+        {"rescue": "1", "datasets": ["flowers"]},
+    ],
 )
 def test_a_start_to_tidy_up_takes_nothing_else(raw: Any) -> None:
     for profiles in (PROFILES, []):
@@ -120,8 +130,27 @@ def test_a_start_to_tidy_up_takes_nothing_else(raw: Any) -> None:
         assert verdict.reason == "rescue-alone"
 
 
-def test_without_profiles_only_an_image_is_known() -> None:
+@pytest.mark.parametrize("profiles", [PROFILES, []], ids=["profiles", "none"])
+@pytest.mark.parametrize("asked", [["flowers", "cifar10@2"], []], ids=["some", "none"])
+def test_datasets_are_taken_beside_all_else(profiles: Any, asked: list[str]) -> None:
+    verdict = options.parse({"datasets": asked}, profiles)
+    assert isinstance(verdict, SpawnOptions)
+    assert verdict.datasets == tuple(asked)
+    kept = options.kept_datasets(verdict)
+    assert kept == ({"datasets": asked} if asked else {})
+    assert options.parse(kept, profiles) == verdict
+
+
+def test_a_profiles_datasets_are_those_of_the_chosen_one() -> None:
+    profiles = [{**PROFILES[0], "datasets": ["flowers@2"]}, PROFILES[1]]
+    chosen = [options.parse({"profile": slug}, profiles) for slug in ("small-cpu", "gpu")]
+    assert [options.preselected(each, profiles) for each in chosen] == [("flowers@2",), ()]
+    assert options.preselected(SpawnOptions(), []) == ()
+
+
+def test_without_profiles_only_image_and_datasets_are_known() -> None:
     assert options.parse({"image": "a/b:1"}, []) == SpawnOptions(image="a/b:1")
+    assert options.from_form({"datasets": ["a"]}, []) == {"datasets": ["a"]}
     verdict = options.parse({"profile": "gpu"}, [])
     assert isinstance(verdict, Reject)
     assert verdict.reason == "option-unknown"
@@ -191,6 +220,17 @@ def test_resolving_never_changes_the_admins_list() -> None:
                 "image--unlisted-choice": "school/a:1",
             },
             id="typed",
+        ),
+        pytest.param(
+            {
+                "profile": ["small-cpu"],
+                "datasets": ["flowers", "cifar10"],
+                "dataset-version--flowers": ["2"],
+                "dataset-version--cifar10": [""],
+                "dataset-version--birds": ["1"],
+            },
+            {"profile": "small-cpu", "datasets": ["flowers@2", "cifar10"]},
+            id="ticked-datasets-in-their-versions",
         ),
     ],
 )

@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 
+from room.models import SpawnOptions
 from room.settings import Settings, SettingsError, default_profiles, parse
 from spawner import options
 
@@ -45,6 +46,11 @@ def test_profile_is_profile_list_with_values_in_units_of_the_spawner():
 def test_what_is_not_set_is_left_out_so_that_the_rooms_limits_hold():
     (found,) = profiles("profiles: [{display_name: A}]")
     assert found == {"display_name": "A", "slug": "a"}
+
+
+def test_preselected_datasets_are_written_as_the_spawner_reads_them():
+    (found,) = profiles("profiles: [{display_name: A, datasets: [Flowers@2, cifar10]}]")
+    assert options.preselected(SpawnOptions("a"), [found]) == ("flowers@2", "cifar10")
 
 
 def test_the_spawner_takes_every_part_of_a_profile():
@@ -107,6 +113,21 @@ def test_slug_is_made_from_the_title(name, slug):
             id="two-defaults",
         ),
         pytest.param("profiles: [{display_name: a, slug: A}]", "is no slug", id="slug-upper"),
+        pytest.param(
+            "profiles: [{display_name: a, datasets: ['../etc']}]",
+            "names no dataset: a dataset's name starts with",
+            id="dataset-no-name",
+        ),
+        pytest.param(
+            "profiles: [{display_name: a, datasets: [flowers@0]}]",
+            "names no version: write a dataset and its number",
+            id="dataset-no-version",
+        ),
+        pytest.param(
+            "profiles: [{display_name: a, datasets: [flowers@1, birds, flowers]}]",
+            "profiles[0].datasets: flowers stands here 2 times",
+            id="dataset-twice",
+        ),
     ],
 )
 def test_profile_that_is_wrong_is_said(text, problem):
@@ -176,6 +197,8 @@ def test_override_takes_only_what_a_profile_may_set(override, problem):
             id="typed-limit",
         ),
         pytest.param("profile: {}", "choose another", id="reserved-name"),
+        pytest.param("datasets: {}", "choose another", id="reserved-for-datasets"),
+        pytest.param("rescue: {}", "choose another", id="reserved-for-a-start-to-tidy-up"),
         pytest.param("'a b': {}", "is no name for an option", id="name-with-space"),
     ],
 )

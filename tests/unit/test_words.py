@@ -4,6 +4,8 @@ from itertools import cycle
 
 import pytest
 
+from room.datasets.choice import MOST, choose
+from room.datasets.model import Dataset, Version
 from room.gpus import labels
 from room.gpus.placement import refuse
 from room.gpus.requests import GPURequest
@@ -25,7 +27,7 @@ PROFILES = [
 #: Units of time, and the names of cards, of MIG profiles and of what JupyterLab shows.
 SAME_IN_BOTH = re.compile(
     r"\d min\b|\d (?:MIG instance|GPUs?) with [^\u4e00-\u9fff\uff0c]*|'[^']*'|GPU|JupyterLab"
-    r"|Shut Down|[GM]iB|x\. y\? z|\b[a-z]\b|gpu|cpu|profile"
+    r"|Shut Down|[GM]iB|x\. y\? z|cifar10|datasets|\b[a-z]\b|gpu|cpu|profile"
 )
 
 
@@ -59,6 +61,22 @@ def refused_by_plans() -> list[Reject]:
     return found
 
 
+def refused_datasets() -> list[Reject]:
+    """Return each refusal of a choice of datasets."""
+    versions = [
+        Version(number, "d", 1, 1, NOW, "root", retired_at=NOW if number == 2 else None)
+        for number in (3, 2, 1)
+    ]
+    birds, many = (
+        Dataset("b", "", "", "", "root", NOW, (), tuple(versions)),
+        [Dataset(f"d{n}", "", "", "", "root", NOW, (), tuple(versions)) for n in range(MOST + 1)],
+    )
+    asked = (["x y."], ["nosuch"], ["b@9"], ["b@2"], ["b@1", "b"])
+    found = [choose([birds], each) for each in asked] + [choose(many)]
+    assert all(isinstance(each, Reject) for each in found)
+    return found
+
+
 def said() -> list[str]:
     """Return one of everything that our rules say to people."""
     rejects = [
@@ -77,6 +95,7 @@ def said() -> list[str]:
         refuse(GPURequest(1), inventory(2), 0),
         refuse(GPURequest(2), inventory(2), 1),
         *refused_by_plans(),
+        *refused_datasets(),
         stages.waited_in_vain("unseen", 1800),
         stages.waited_in_vain("too long", 86400),
         stages.waited_in_vain("removed", 0),
@@ -108,6 +127,7 @@ def said() -> list[str]:
         options.parse({"rescue": "2"}, PROFILES),
         options.parse([], PROFILES),
         options.parse({"profile": 3}, PROFILES),
+        options.parse({"datasets": "b"}, PROFILES),
         options.parse({"profile": "x. y? z"}, PROFILES),
         options.parse({"profile": "gpu", "m": "1"}, PROFILES),
         options.parse({"profile": "gpu", "n": "b"}, PROFILES),

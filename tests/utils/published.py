@@ -31,7 +31,11 @@ class Library:
     def at(cls, root: Path) -> Library:
         """Return what is at ``root``, made if it is not there."""
         (root / "state").mkdir(parents=True, exist_ok=True)
-        store = Store(f"sqlite:///{root}/state/room.sqlite")
+        return cls.of(Store(f"sqlite:///{root}/state/room.sqlite"), root)
+
+    @classmethod
+    def of(cls, store: Store, root: Path) -> Library:
+        """Return what is at ``root`` and in a room's database, made if it is not there."""
         upgrade(store)
         shelf = Shelf(root / "datasets")
         shelf.prepare()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import logging
 import os
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,13 +18,15 @@ from tornado import httpserver, netutil, web
 from traitlets import default
 
 from room import homeuse
+from room.datasets.model import Dataset, Version
 from room.homeuse import HomeUse
 from room.models import Owner, Reject
 from spawner import pages
 from spawner.agent import AgentSilentError
 from spawner.availability import Availability
+from spawner.datasetpicker import Offer, offers
 from spawner.homefeed import warning
-from spawner.options import UNLISTED, Card, CardOption
+from spawner.options import DATASET_VERSION, DATASETS, UNLISTED, Card, CardOption, ticked
 from spawner.refusal import Refusal
 
 STAGES = ("checking", "gpu", "home", "turn", "creating", "booting")
@@ -90,7 +94,8 @@ class ScriptedSpawner(Spawner):
     ``gpus`` is each profile's availability; ``lease`` is what a server is told of its own, and
     ``no_extension`` in words why it is not extended. ``home`` is how full the home
     is, or ``silent``. While it has ``hold_stop`` a stop goes on. A GPU is given back, unless
-    ``no_return`` says in words why not.
+    ``no_return`` says in words why not. ``datasets`` are those to choose from, as ``_dataset`` takes
+    them, and ``preselected`` the names of some by a profile's title.
     """
 
     #: What handlers ask of the room's own; the hub has one for all its spawners.
@@ -108,8 +113,6 @@ class ScriptedSpawner(Spawner):
         return found
 
     def cards(self) -> list[Card]:
-        import dataclasses
-
         chosen = (self.user_options or {}).get("profile", "cpu")
         cards = CARDS[: self.script().get("cards", len(CARDS))]
         return [dataclasses.replace(card, selected=card.slug == chosen) for card in cards]
@@ -119,7 +122,22 @@ class ScriptedSpawner(Spawner):
         return pages.start_form
 
     def options_from_form(self, form_data: Any) -> dict[str, Any]:
-        return {key: values[0] for key, values in form_data.items() if not key.startswith("_")}
+        chosen = {
+            key: values[0]
+            for key, values in form_data.items()
+            if not key.startswith(("_", DATASETS, DATASET_VERSION))
+        }
+        datasets = ticked(form_data)
+        return {**chosen, DATASETS: datasets} if datasets else chosen
+
+    async def dataset_offers(self) -> list[Offer]:
+        script = self.script()
+        visible = [_dataset(**told) for told in script.get("datasets", [])]
+        profiles = [
+            {"display_name": title, DATASETS: names}
+            for title, names in script.get("preselected", {}).items()
+        ]
+        return offers(visible, self.user_options or {}, profiles)
 
     async def start(self) -> tuple[str, int]:
         script = self.script()
@@ -242,6 +260,15 @@ class ScriptedSpawner(Spawner):
         if self._lab:
             self._lab.stop()
             self._lab = None
+
+
+def _dataset(
+    name: str, description: str = "", licence: str = "", versions: int = 1, files: int = 1
+) -> Dataset:
+    made = datetime(2026, 9, 1, tzinfo=timezone.utc)
+    numbers = range(versions, 0, -1)
+    listed = tuple(Version(n, "d" * 64, 10**6 * n, files, made, "root") for n in numbers)
+    return Dataset(name, description, licence, "", "root", made, (), listed)
 
 
 def _home(told: dict[str, Any]) -> HomeUse:
