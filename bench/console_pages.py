@@ -98,7 +98,7 @@ def measure(say: Callable[[str], None]) -> list[Result]:
         furnish(store)
         say(f"{PEOPLE} people in {CLASSES} classes")
         desk = Desk(store, Plans(store), FakeHub())  # type: ignore[arg-type]
-        app = make_app(desk, Pages(PREFIX, "Torchroom", "en", timezone.utc), address="http://room")
+        app = make_app(desk, Pages(PREFIX, "Torchroom", "en", timezone.utc))
         with _served(app) as address:
             found = [result for path in PAGES for result in _page(store, address, path)]
         store.close()

@@ -33,7 +33,6 @@ def main() -> None:
     app = make_app(
         Desk(store, plans, Hub(hub_api, PREFIX, token, CLIENT_ID)),
         Pages(PREFIX, title, settings.language, plans.zone),
-        address=settings.address,
         secure=settings.location.scheme == "https",
         settings=settings,
         profiles=frozenset(str(each["slug"]) for each in settings.profile_list(has_gpus=True)),

@@ -42,16 +42,14 @@ def make_app(
     desk: Desk,
     pages_: Pages,
     *,
-    address: str,
     secure: bool = False,
     profiles: frozenset[str] = frozenset(),
     settings: Settings | None = None,
 ) -> FastAPI:
     """Return the application, mounted at the path that the hub's proxy sends on.
 
-    ``address``: where browsers reach the room, ``secure``: over https only. ``profiles``: the short
-    names of what can be started; none: they are not checked. ``settings``: room.yaml's, for what
-    doctor's rules say.
+    ``secure``: browsers reach the room over https only. ``profiles``: the short names of what can
+    be started; none: they are not checked. ``settings``: room.yaml's, for what doctor's rules say.
     """
     prefix = pages_.prefix
     guard = Guard(desk, prefix, secure=secure)
@@ -69,8 +67,7 @@ def make_app(
         openapi_url=f"{prefix}api/openapi.json",
         lifespan=lifespan,
     )
-    changes = Changes(desk, profiles)
-    app.state.parts = Parts(desk, guard, pages_, changes, settings or Settings(), address)
+    app.state.parts = Parts(desk, guard, pages_, Changes(desk, profiles), settings or Settings())
     app.mount(f"{prefix}static", StaticFiles(directory=STATIC))
     app.include_router(pages.router(prefix))
     app.include_router(api.router(prefix))

@@ -21,8 +21,6 @@ class Parts:
     pages: Pages
     changes: Changes
     settings: Settings
-    #: Where browsers reach the room: what login links begin with.
-    address: str
 
 
 def parts_of(request: Request) -> Parts:

@@ -99,7 +99,7 @@ def _make(parts: Parts, visit: Visit, name: str, logins: list[str], ends: str) -
         lambda everybody: picked(_eligible(everybody, visit, name, now), logins),
         life=None if end is None else end - now,
     )
-    return tuple(card(person, token, parts.address, now, end) for person, token in made)
+    return tuple(card(person, token, parts.settings.address, now, end) for person, token in made)
 
 
 def _eligible(people: list[Person], visit: Visit, name: str, now: datetime) -> tuple[Person, ...]:

@@ -139,8 +139,8 @@ TOLD = (
     # room/audit.py: who did something, where it was no person, and from where it was done
     N_("the room"),
     N_("command"),
-    N_("page %(address)s"),
-    N_("api %(address)s"),
+    N_("console page %(address)s"),
+    N_("console api %(address)s"),
     # spawner/admin.py
     N_("There is no unit %(unit)s in this room."),
     N_("That lease has ended already."),

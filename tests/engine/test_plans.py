@@ -135,9 +135,7 @@ def test_a_limit_lowered_in_the_console_holds_from_the_next_start_on(
     people = People(lasting_room.store)
     people.add("root", admin=True)
     enrol(hub, "lena", "lowered")
-    app = make_app(
-        desk, Pages("/services/console/", "Torchroom", "en", timezone.utc), address="http://room"
-    )
+    app = make_app(desk, Pages("/services/console/", "Torchroom", "en", timezone.utc))
     with TestClient(app, follow_redirects=False) as client:
         session = Session("t-root")
         key = app.state.parts.guard.sessions.put(session)

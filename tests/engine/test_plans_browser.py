@@ -61,7 +61,7 @@ def console(lasting_room: Room) -> Iterator[tuple[TestClient, Session]]:
     """A console of the same database, at which an admin is signed in."""
     desk = Desk(lasting_room.store, Plans(lasting_room.store), FakeHub())  # type: ignore[arg-type]
     People(lasting_room.store).add("root", admin=True)
-    app = make_app(desk, Pages(PREFIX, "Torchroom", "en", timezone.utc), address="http://room")
+    app = make_app(desk, Pages(PREFIX, "Torchroom", "en", timezone.utc))
     with TestClient(app, follow_redirects=False) as client:
         session = Session("t-root")
         key = app.state.parts.guard.sessions.put(session)

@@ -20,7 +20,7 @@ from tests.hub.test_console import (  # noqa: F401  (fixtures)
     violations,
 )
 
-CLASS = ("class/ml101",)
+CLASS = ("class/ml101", "class/ml101/usage")
 SLIPS = ("class/ml101/slips",)
 ADMIN = (
     "admin",
@@ -31,6 +31,10 @@ ADMIN = (
     "admin/roster",
     "admin/history",
     "admin/audit",
+    "admin/usage",
+    "admin/gpus",
+    "admin/queue",
+    "admin/doctor",
 )
 #: Who → which pages are theirs, beside *My room*.
 SEES = {
@@ -39,7 +43,16 @@ SEES = {
     "tina": (*CLASS, *SLIPS),
     "root": (*CLASS, *SLIPS, *ADMIN),
 }
-EVERY = (*CLASS, *SLIPS, *ADMIN, "class/dl202", "class/dl202/slips", "class/nowhere", "nowhere")
+EVERY = (
+    *CLASS,
+    *SLIPS,
+    *ADMIN,
+    "class/dl202",
+    "class/dl202/slips",
+    "class/dl202/usage",
+    "class/nowhere",
+    "nowhere",
+)
 #: By day at a desk, and by night on a phone.
 DESK = {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}}
 PHONE = {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}}

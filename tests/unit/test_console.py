@@ -24,6 +24,7 @@ from room.plans.authority import Actor
 from room.plans.book import Plans
 from room.plans.keys import KEYS
 from room.plans.model import Setting, subject
+from room.settings import Settings
 from room.store import Store
 from room.store.migrate import upgrade
 from tests.utils.signed_console import FakeHub
@@ -96,7 +97,7 @@ def console(store: Store) -> Iterator[Console]:
     app = make_app(
         Desk(store, plans, hub),  # type: ignore[arg-type]
         Pages(PREFIX, "Torchroom", "en", timezone.utc),
-        address="https://room.example",
+        settings=Settings(address="https://room.example"),
         profiles=frozenset({"cpu", "gpu"}),
     )
     with TestClient(app, follow_redirects=False) as client:
@@ -463,9 +464,7 @@ def test_the_admin_s_page_of_a_large_room_asks_the_database_little(tmp_path: Pat
     furnish(store)
     desk = Desk(store, Plans(store), FakeHub())  # type: ignore[arg-type]
     pages = Pages(PREFIX, "Torchroom", "en", timezone.utc)
-    with TestClient(
-        make_app(desk, pages, address="https://room.example"), follow_redirects=False
-    ) as client:
+    with TestClient(make_app(desk, pages), follow_redirects=False) as client:
         headers = {"Authorization": "token t-root"}
         cell = "admin/cell/user/student0500/gpus/shown"
         limits = "admin/limits/class/class07"

@@ -94,8 +94,8 @@ class ScriptedSpawner(Spawner):
     ``gpus`` is each profile's availability; ``lease`` is what a server is told of its own, and
     ``no_extension`` in words why it is not extended. ``home`` is how full the home
     is, or ``silent``. While it has ``hold_stop`` a stop goes on. A GPU is given back, unless
-    ``no_return`` says in words why not. ``datasets`` are those to choose from, as ``_dataset`` takes
-    them, and ``preselected`` the names of some by a profile's title.
+    ``no_return`` says in words why not. ``datasets`` are those to choose from, as ``_dataset``
+    takes them, and ``preselected`` the names of some by a profile's title.
     """
 
     #: What handlers ask of the room's own; the hub has one for all its spawners.
