@@ -109,6 +109,7 @@ class Room:
             made = Spawner(config=Config(RoomSpawner={"profile_list": PROFILES, "mem_limit": "4G"}))
             made.user, made.test_name = user, server
             made.test_services = SimpleNamespace(
+                waiting=SimpleNamespace(weigh=lambda: None),
                 store=SimpleNamespace(run=self._answering(made)),
                 plans=self.plans,
                 broker=self.broker,
