@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,7 +28,7 @@ from room.datasets.manifest import (
     read,
     summarize,
 )
-from room.datasets.paths import Names, check, link_target
+from room.datasets.paths import Kind, Names, check, link_target
 
 #: Entries after which the journal is written: what is lost at a kill is read once more.
 JOURNAL_EVERY = 64
@@ -102,9 +103,24 @@ class Stage:
             os.close(target)
         self._done(File(name, size, sha256, executable), None)
 
+    def copy(self, path: str, source: str) -> None:
+        """Take a file once more under another name: a hard link of an archive."""
+        name = self._admit(path)
+        with self._lock:
+            known = self._entries[source]
+        self._clear_way(name)
+        try:
+            os.link(self._at(source), self._at(name))
+        except OSError:
+            # It has as many links as the file system lets it have.
+            self._clear_way(name)
+            shutil.copy2(self._at(source), self._at(name))
+        self._tell(known.size if isinstance(known, File) else 0)
+        self._done(replace(known, path=name), None)
+
     def link(self, path: str | bytes, target: str | bytes) -> None:
         """Take a symbolic link; one that leads out of the tree is refused."""
-        name = self._admit(path)
+        name = self._admit(path, "link")
         entry = Link(name, link_target(name, target))
         self._clear_way(name)
         os.symlink(entry.target, self._at(name))
@@ -114,7 +130,7 @@ class Stage:
         """Take a directory. It is an entry of its own only while nothing is in it."""
         name = check(path)
         with self._lock:
-            self._names.directory(name)
+            self._names.add(name, "directory")
         self._parents(f"{name}/.")
         self._done(Directory(name), None)
 
@@ -166,10 +182,10 @@ class Stage:
 
     # -- parts -------------------------------------------------------------------------------
 
-    def _admit(self, path: str | bytes) -> str:
+    def _admit(self, path: str | bytes, kind: Kind = "file") -> str:
         name = check(path)
         with self._lock:
-            self._names.file(name)
+            self._names.add(name, kind)
         self._parents(name)
         return name
 

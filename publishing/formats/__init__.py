@@ -1,0 +1,1 @@
+"""The archives that a dataset can come in, read by loops of our own."""
