@@ -100,11 +100,17 @@ def dataset() -> None:
     "--class", "classes", type=ClassName(), multiple=True, metavar="CLASS", help="For this class."
 )
 @click.option("--everyone", is_flag=True, help="For everybody.")
+@click.option("--unpack", is_flag=True, help="PATH is a zip or tar: publish what is in it.")
 @click.option("--description", help="What it is, in a sentence.")
 @click.option("--licence", help="As CC-BY-4.0.")
 @click.option("--source", help="Where it comes from.")
 def publish(
-    name: str, path: Path, classes: tuple[str, ...], everyone: bool, **about: str | None
+    name: str,
+    path: Path,
+    classes: tuple[str, ...],
+    everyone: bool,
+    unpack: bool,
+    **about: str | None,
 ) -> None:
     """Publish the folder or file at PATH as the newest version of NAME.
 
@@ -112,13 +118,12 @@ def publish(
     again. Interrupted, run the same command again: it goes on where it was. Who
     a dataset is for, and what is said of it, stays as it was unless you say it anew.
     """
-    from publishing import folder
     from room.datasets.model import EVERYONE
 
     chosen = (*classes, EVERYONE) if everyone else classes
     told = {key: value for key, value in about.items() if value is not None}
     with opened() as library:
-        job = _begin(library, name, path, chosen, told, folder.measure)
+        job = _begin(library, name, _source(path, unpack), chosen, told)
         published = _run(library, job)
         click.echo(datasetview.published(library.catalog.get(name), published))
 
@@ -265,7 +270,7 @@ def cancel(publication: str) -> None:
 @contextmanager
 def opened() -> Iterator[Library]:
     """Give the room's datasets, and say what goes wrong with them in words."""
-    from publishing import copying, publish
+    from publishing import archives, copying, publish
     from publishing import job as jobs
     from publishing.shelf import Shelf
     from room.datasets.catalog import Catalog
@@ -279,6 +284,8 @@ def opened() -> Iterator[Library]:
         yield Library(catalog, jobs.Desk(shelf))
     except NoSuchDatasetError as error:
         raise Problem(_sentence(error), "See which there are: room dataset list") from error
+    except archives.ArchiveRefusedError as error:
+        raise Problem(str(error), "Nothing was published.") from error
     except PathRefusedError as error:
         remedy = "Nothing was published. Remove or rename it, then run the same command again."
         raise Problem(str(error), remedy) from error
@@ -315,19 +322,26 @@ async def _mounted() -> set[tuple[str, str]]:
         engine.close()
 
 
+def _source(path: Path, unpack: bool) -> dict[str, str]:
+    whole = path.resolve()
+    if unpack and whole.is_dir():
+        raise Problem(f"{path} is a folder, and --unpack is for archives.", "Leave --unpack out.")
+    kind = "folder" if whole.is_dir() else "archive" if unpack else "file"
+    return {"kind": kind, "path": str(whole)}
+
+
 def _begin(
     library: Library,
     name: str,
-    path: Path,
+    source: dict[str, str],
     classes: Sequence[str],
     about: dict[str, str],
-    measure: Any,
 ) -> Job:
     """Return a publication to work on: the one that was interrupted, if it was of the same."""
     from dataclasses import replace
 
-    whole = path.resolve()
-    source = {"kind": "folder" if whole.is_dir() else "file", "path": str(whole)}
+    from publishing import folder
+
     for job in library.desk.all():
         if job.name == name and job.source == source and not library.desk.running(job):
             click.echo(f"Going on with what was begun {datasetview.ago(job)}.", err=True)
@@ -335,7 +349,8 @@ def _begin(
             return library.desk.write(
                 replace(job, classes=tuple(classes) or job.classes, about=merged)
             )
-    size = measure(str(whole)).size if whole.is_dir() else whole.stat().st_size
+    path = source["path"]
+    size = folder.measure(path).size if source["kind"] == "folder" else Path(path).stat().st_size
     return library.desk.begin(
         name, library.catalog.actor, source, about=about, classes=classes, expected=size
     )

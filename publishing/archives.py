@@ -7,6 +7,7 @@ it is judged here before it is handed on. The kind of an archive is told by its 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import BinaryIO
 
 from publishing.formats import tar_headers, tars, zip_records, zips
@@ -15,7 +16,7 @@ from publishing.formats.streams import Gunzip, Source, Stream, Unzstd
 from room.datasets import archive_rules as rules
 from room.datasets.archive_rules import Limits
 
-__all__ = ["ArchiveRefusedError", "Limits", "Progress", "Sink", "unpack"]
+__all__ = ["ArchiveRefusedError", "Heard", "Limits", "Progress", "Sink", "unpack"]
 
 _GZIP = b"\x1f\x8b"
 _ZSTD, _ZSTD_SKIPPED = b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18"
@@ -26,6 +27,19 @@ _OTHERS = {
     b"7z\xbc\xaf\x27\x1c": "7-Zip",
     b"Rar!\x1a\x07": "RAR",
 }
+
+
+class Heard(io.FileIO):
+    """A file whose reader is heard of: ``tell`` has the bytes that were read, and may raise."""
+
+    def __init__(self, path: str, tell: Callable[[int], None]) -> None:
+        super().__init__(path)
+        self._told = tell
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(-1 if size is None else size) or b""
+        self._told(len(data))
+        return data
 
 
 def unpack(

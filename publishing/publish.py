@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from publishing import folder
+from publishing import archives, folder
 from publishing.job import CancelledJobError, Desk, Job, Meter, boot, failed
 from publishing.shelf import Shelf
 from publishing.stage import Stage
@@ -38,7 +38,19 @@ def _from_home(source: Mapping[str, Any], stage: Stage, meter: Meter) -> None:
     folder.take(source["path"], stage, source["below"])
 
 
-READERS: dict[str, Reader] = {"folder": _from_folder, "file": _from_file, "home": _from_home}
+def _from_archive(source: Mapping[str, Any], stage: Stage, meter: Meter) -> None:
+    disk = stage.disk()
+    limits = archives.Limits(max(0, disk.free - disk.spare))
+    with archives.Heard(source["path"], meter.tell) as file:
+        archives.unpack(file, os.path.basename(source["path"]), stage, limits)
+
+
+READERS: dict[str, Reader] = {
+    "folder": _from_folder,
+    "file": _from_file,
+    "home": _from_home,
+    "archive": _from_archive,
+}
 
 
 def gather(desk: Desk, job: Job, meter: Meter) -> Job:
@@ -61,7 +73,13 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
         if why is not None:
             raise NoSpaceError(why)
         # What was not synced before the machine went down may be anything by now.
-        stage = Stage(shelf, directory, meter.tell, resume=job.boot == boot())
+        resume = job.boot == boot()
+        tell = meter.tell
+        if job.source["kind"] == "archive":
+            # It is read from its beginning, whatever came out of it before; and how far it is, is
+            # told by what was read of it: how much comes out nobody knows.
+            resume, tell = False, meter.look
+        stage = Stage(shelf, directory, tell, resume=resume)
         job = desk.write(replace(job, state="gathering", why="", boot=boot()))
         READERS[job.source["kind"]](job.source, stage, meter)
         summary = stage.finish(

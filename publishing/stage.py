@@ -29,6 +29,7 @@ from room.datasets.manifest import (
     summarize,
 )
 from room.datasets.paths import Kind, Names, check, link_target
+from room.datasets.space import Disk
 
 #: Entries after which the journal is written: what is lost at a kill is read once more.
 JOURNAL_EVERY = 64
@@ -133,6 +134,10 @@ class Stage:
             self._names.add(name, "directory")
         self._parents(f"{name}/.")
         self._done(Directory(name), None)
+
+    def disk(self) -> Disk:
+        """Return how full the disk is that all of it goes to."""
+        return self._shelf.disk()
 
     # -- the end -----------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+from publishing.archives import ArchiveRefusedError
 from publishing.copying import ChangedError
 from publishing.folder import NoFolderError
 from publishing.job import BusyJobError, CancelledJobError, Desk
@@ -21,6 +22,7 @@ from room.datasets.paths import PathRefusedError
 NICE = 10
 #: Ends for a reason that the publication has written down.
 SAID = 1
+REFUSED = (PathRefusedError, ArchiveRefusedError, ChangedError, NoFolderError, NoSpaceError)
 
 
 def main(arguments: list[str]) -> int:
@@ -33,7 +35,7 @@ def main(arguments: list[str]) -> int:
             gather(desk, job, desk.note(job))
     except (BusyJobError, CancelledJobError):
         return 0
-    except (PathRefusedError, ChangedError, NoFolderError, NoSpaceError) as error:
+    except REFUSED as error:
         print(f"{job.name}, {job.id[:8]}: {error}", file=sys.stderr)
         return SAID
     return 0

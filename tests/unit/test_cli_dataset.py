@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +16,7 @@ from click.testing import CliRunner, Result
 from cli import context
 from cli import dataset as command
 from cli.errors import FAILED
+from publishing.stage import Stage
 from room.store import Store
 from room.store.migrate import upgrade
 
@@ -147,3 +151,42 @@ def test_what_cannot_be_is_refused_in_words(
     result = CliRunner().invoke(command.dataset, list(arguments))
     assert result.exit_code == FAILED
     assert rule in result.output.replace("\n", " ")
+
+
+def test_an_archive_is_unpacked_on_the_way(run: Run, cats: Path, tmp_path: Path) -> None:
+    packed = shutil.make_archive(str(tmp_path / "cats"), "gztar", cats)
+    said = run("publish", "cats", packed, "--unpack", "--everyone").output
+    assert "cats@1 is published: 1 file, 7 bytes." in said
+    assert "--unpack is for archives" in run("publish", "x", cats, "--unpack", status=FAILED).output
+
+
+def test_a_hostile_archive_is_refused_by_its_member_s_name_and_leaves_nothing(
+    run: Run, tmp_path: Path
+) -> None:
+    packed = tmp_path / "evil.tar"
+    with tarfile.open(packed, "w") as tar:
+        for name in ("fine", "../../etc/cron.d/evil"):
+            tar.addfile(tarfile.TarInfo(name))
+    said = run("publish", "evil", packed, "--unpack", status=FAILED).output
+    assert "../../etc/cron.d/evil" in said
+    assert "Nothing was published." in said
+    assert "There is no dataset evil" in run("show", "evil", status=FAILED).output
+    begun = run("list").output.strip().splitlines()[-1].split()[0]
+    run("cancel", begun)
+    assert list((tmp_path / "room/datasets/staging").iterdir()) == []
+
+
+def test_an_archive_is_gone_on_with_from_its_beginning(
+    run: Run, cats: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = shutil.make_archive(str(tmp_path / "cats"), "zip", cats)
+    finish = Stage.finish
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Stage, "finish", full)
+    assert "disk is full" in run("publish", "cats", packed, "--unpack", status=FAILED).output
+    monkeypatch.setattr(Stage, "finish", finish)
+    said = run("publish", "cats", packed, "--unpack").output
+    assert "cats@1 is published: 1 file, 7 bytes." in said
