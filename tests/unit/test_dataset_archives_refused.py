@@ -306,6 +306,15 @@ ZIPS = [
         id="other-utf-8-name",
     ),
     pytest.param(
+        Zipped(
+            b"a",
+            local={"name": b"b", "extra": unicode_path(b"c", b"b")},
+            listed={"extra": unicode_path(b"c", b"a")},
+        ),
+        "different things",
+        id="other-name-beside-the-same",
+    ),
+    pytest.param(
         Zipped(b"a", local={"extra": (e := unicode_path(b"../b", b"a"))}, listed={"extra": e}),
         "leads out by ..",
         id="path-behind-the-name",
