@@ -96,6 +96,9 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
         desk.end(job)
         raise
     except Exception as error:
+        if isinstance(error, archives.ArchiveRefusedError):
+            # Refused whole: what came out of it before is of no use.
+            shelf.clear(directory / "version")
         desk.write(failed(job, str(error)))
         raise
     with shelf.locked():

@@ -171,6 +171,7 @@ def test_a_hostile_archive_is_refused_by_its_member_s_name_and_leaves_nothing(
     assert "../../etc/cron.d/evil" in said
     assert "Nothing was published." in said
     assert "There is no dataset evil" in run("show", "evil", status=FAILED).output
+    assert list((tmp_path / "room/datasets/staging").rglob("fine")) == []
     begun = run("list").output.strip().splitlines()[-1].split()[0]
     run("cancel", begun)
     assert list((tmp_path / "room/datasets/staging").iterdir()) == []
