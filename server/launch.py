@@ -20,7 +20,8 @@ from pathlib import Path
 
 CONFIG = Path("/opt/jupyter/etc/jupyter")
 EXAMPLES = Path("/opt/examples")
-CLASSES = Path("/class")
+#: What the room mounts beside the home.
+BESIDE = (Path("/class"), Path("/datasets"))
 RUNTIME = Path("/run/jupyter")
 #: Threads that libraries start by default: one a core of the machine, not of the container.
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_MAX_THREADS")
@@ -48,13 +49,14 @@ def main() -> None:
 
 def _furnish(home: Path) -> None:
     """Put into the home what it is to have; a full or read-only one goes without."""
-    from server.classes import show
     from server.examples import give
+    from server.mounts import show
 
     with contextlib.suppress(OSError):
         give(EXAMPLES, home)
-    with contextlib.suppress(OSError):
-        show(CLASSES, home)
+    for directory in BESIDE:
+        with contextlib.suppress(OSError):
+            show(directory, home)
     with contextlib.suppress(OSError):
         # A kernel that runs while the first package is installed finds it without a restart.
         packages(home).mkdir(mode=0o755, parents=True, exist_ok=True)

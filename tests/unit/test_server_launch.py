@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from server import launch
-from server.classes import show
 from server.examples import give
+from server.mounts import show
 
 HOME, RUNTIME = Path("/home/jovyan"), Path("/run/jupyter")
 
@@ -164,34 +164,41 @@ def test_a_home_that_takes_nothing_is_an_error_for_the_launcher_to_swallow(
     assert give(lessons, home) == ["01.ipynb", "data/table.csv"]
 
 
-# --- classes ------------------------------------------------------------------------------------
+# --- what is mounted beside the home ------------------------------------------------------------
 
 
-def test_the_home_leads_to_the_classes_while_there_are_any(tmp_path: Path, home: Path) -> None:
-    classes = tmp_path / "class"
-    show(classes, home)
-    assert not os.path.lexists(home / "class")
-    classes.mkdir()
+def test_the_home_leads_to_what_is_mounted_while_there_is_something(
+    tmp_path: Path, home: Path
+) -> None:
+    datasets, link = tmp_path / "datasets", home / "datasets"
+    show(datasets, home)
+    assert not os.path.lexists(link)
+    datasets.mkdir()
+    show(datasets, home)
+    assert not os.path.lexists(link), "an image has the directory, and nothing in it"
+    (datasets / "flowers").mkdir()
     for _ in range(2):
-        show(classes, home)
-        assert (home / "class").readlink() == classes
-    classes.rmdir()
-    show(classes, home)
-    assert not os.path.lexists(home / "class")
+        show(datasets, home)
+        assert link.readlink() == datasets
+    (datasets / "flowers").rmdir()
+    show(datasets, home)
+    assert not os.path.lexists(link)
 
 
 @pytest.mark.parametrize("kind", ["directory", "link"])
-@pytest.mark.parametrize("in_a_class", [True, False])
-def test_what_a_user_calls_class_stays(
-    tmp_path: Path, home: Path, kind: str, in_a_class: bool
-) -> None:
+@pytest.mark.parametrize("mounted", [True, False])
+def test_what_a_user_calls_so_stays(tmp_path: Path, home: Path, kind: str, mounted: bool) -> None:
     own, classes = home / "class", tmp_path / "class"
     if kind == "directory":
         own.mkdir()
     else:
         own.symlink_to("elsewhere")
-    if in_a_class:
-        classes.mkdir()
+    if mounted:
+        (classes / "ml101").mkdir(parents=True)
     before = own.lstat()
     show(classes, home)
     assert own.lstat() == before
+
+
+def test_a_home_leads_to_classes_and_to_datasets() -> None:
+    assert [path.name for path in launch.BESIDE] == ["class", "datasets"]

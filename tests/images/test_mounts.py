@@ -1,4 +1,4 @@
-"""Class folders in the pytorch image: JupyterLab's list of files shows them, in the home."""
+"""Class folders and datasets in the pytorch image: JupyterLab's list of files shows them."""
 
 from __future__ import annotations
 
@@ -53,3 +53,32 @@ def test_who_is_in_no_class_any_more_has_no_way_that_leads_nowhere(
         server.wait(timeout=90)
         assert "class" not in {entry["name"] for entry in server.api("contents/")["content"]}
         assert server.sh("ls -A /home/jovyan").split().count("class") == 0
+
+
+def test_a_student_reads_a_datasets_page_and_files_from_the_list_of_files(
+    pytorch: str, home: Home, tmp_path: Path
+) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "labels.csv").write_text("1,daisy")
+    (tmp_path / "README.md").write_text("# flowers")
+    mounts = (
+        f"--mount=type=bind,src={tmp_path / 'tree'},dst=/datasets/flowers,readonly",
+        f"--mount=type=bind,src={tmp_path / 'README.md'},dst=/datasets/README/flowers.md,readonly",
+    )
+    with UserServer(pytorch, home.mount, *mounts) as server:
+        server.wait(timeout=90)
+        listed = {entry["name"] for entry in server.api("contents/datasets")["content"]}
+        assert listed == {"README", "flowers"}
+        page = server.api("contents/datasets/README/flowers.md")
+        assert page["content"] == "# flowers"
+        assert server.api("contents/datasets/flowers/labels.csv")["content"] == "1,daisy"
+        with pytest.raises(AssertionError, match=r"DELETE contents/datasets: [45]"):
+            server.api("contents/datasets", "DELETE")
+    assert (tmp_path / "tree" / "labels.csv").read_text() == "1,daisy"
+
+
+def test_a_home_does_not_lead_to_datasets_where_a_server_has_none(pytorch: str, home: Home) -> None:
+    home.prepare("ln -s /datasets datasets")
+    with UserServer(pytorch, home.mount) as server:
+        server.wait(timeout=90)
+        assert "datasets" not in {entry["name"] for entry in server.api("contents/")["content"]}
