@@ -150,6 +150,35 @@ def test_a_worker_that_is_killed_is_gone_on_with_by_the_next_agent(
         again.close()
 
 
+def test_what_was_cut_short_before_its_files_had_their_place_is_not_announced_and_gone_on_with(
+    agent: TestClient, root: Path, publications: Publications
+) -> None:
+    identity = ask(agent).json()["id"]
+    found = stopped(agent, identity)
+    library = Library.at(root)
+    # As a kill between the last two steps leaves it.
+    place = library.shelf.version("cats", found["digest"])
+    place.rename(root / "datasets/staging" / identity / "version")
+
+    def given_up() -> bool:
+        (seen,) = agent.get("/v1/publications").json()
+        assert seen["state"] == "gathering"
+        return not seen["running"] and not seen["waiting"]
+
+    wait_until(given_up, timeout=20)
+    assert agent.delete(f"/v1/publications/{identity}?published=true").status_code == 409
+    again = Publications(root / "datasets", root / "homes")
+    again.open()
+    try:
+        wait_until(lambda: again.all()[0].job.state == "stored", timeout=60)
+        again.forget(identity)
+    finally:
+        again.close()
+    assert contents(library.shelf.tree("cats", found["digest"])) == contents(
+        root / "homes/alice/cats"
+    )
+
+
 @pytest.mark.parametrize("token", ["", TOKEN, "x" * 40])
 def test_nobody_without_the_token_publishes(agent: TestClient, token: str) -> None:
     """The hub's token, too, is none for this."""
