@@ -172,8 +172,8 @@ def test_it_looks_at_once_when_it_is_woken_and_soon_after_what_failed(
         announcing = Announcer(made.agent(), desk_of(made))
         task = asyncio.create_task(announcing.run())
         await until(lambda: made.asked)
+        made.publications.from_home("cats", "tina", "tina", "cats", about={}, classes=())
         made.down = False
-        await made.agent().begin(Wanted("cats", "tina", "cats", (), About()))
         if not down:
             announcing.wake()
         await until(made.library.catalog.all)
