@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import re
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from console.__main__ import agent_of
 from console.agent import Agent
 from console.app import make_app
 from console.desk import Desk
-from console.render import Pages
+from console.render import Pages, in_words
 from room.audit import read
 from room.datasets.catalog import Catalog
 from room.datasets.manifest import Summary
@@ -31,6 +32,7 @@ from tests.utils.publishing_agent import PublishingAgent, publishing_agent
 from tests.utils.signed_console import FakeHub
 from tests.utils.wait import wait_until
 
+ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 27, 9, tzinfo=timezone.utc)
 
 
@@ -245,6 +247,41 @@ def failed(console: Console, made: PublishingAgent, **sent: str) -> str:
     return seen.job.id
 
 
+#: Where a publication says why it ended.
+SAYING = (
+    "room/datasets/paths.py",
+    "room/datasets/space.py",
+    "publishing/folder.py",
+    "publishing/stage.py",
+)
+
+
+def rules() -> Iterator[str]:
+    """Yield what a publication may say of its end: read from the sources, with [x] for values."""
+    for source in SAYING:
+        for node in ast.walk(ast.parse((ROOT / source).read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "said":
+                yield re.sub(r"%\(\w+\)s", "[x]", ast.literal_eval(node.args[0]))
+            elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                # What is raised without a pattern.
+                plain = (each for each in node.exc.args if isinstance(each, ast.JoinedStr))
+                yield from map(_plain, plain)
+
+
+def _plain(text: ast.JoinedStr) -> str:
+    return "".join(
+        str(each.value) if isinstance(each, ast.Constant) else "[x]" for each in text.values
+    )
+
+
+@pytest.mark.parametrize("text", sorted(set(rules())))
+def test_why_it_failed_is_said_in_chinese_though_the_agent_says_it_in_english(text: str) -> None:
+    assert in_words(text, "en") == text
+    told = re.sub(r"\[x\]|UTF-8|MiB", "", in_words(text, "zh_CN"))
+    assert re.search(r"[\u4e00-\u9fff]", told)
+    assert not re.search(r"[A-Za-z]{2}", told), told
+
+
 def test_what_failed_says_why_is_mended_and_gone_on_with(
     console: Console, made: PublishingAgent
 ) -> None:
@@ -253,6 +290,8 @@ def test_what_failed_says_why_is_mended_and_gone_on_with(
     identity = failed(console, made)
     page = console.get("publications")
     assert "'<b>' cannot be in a dataset" in text_of(page)
+    chinese = console.get("publications", headers={"accept-language": "zh-CN"})
+    assert "'<b>' 不能放进数据集" in text_of(chinese)
     assert "hx-trigger" not in page, "it does not go on by itself"
     (folder / "<b>").unlink()
     session = console.sign_in("tina")
