@@ -39,7 +39,9 @@ def serve(options: Options) -> None:
     from agent.publications import Publications
 
     data_root = Path(os.environ["ROOM_DATA_ROOT"])
-    token = (data_root / "state" / "secrets" / "agent_token").read_text().strip()
+    secrets = data_root / "state" / "secrets"
+    token = (secrets / "agent_token").read_text().strip()
+    publisher = publishers_token(secrets)
     counts = accountant(options)
     counts.start()
     looks = sampler(options, listen=True, counts=counts)
@@ -47,12 +49,33 @@ def serve(options: Options) -> None:
     homes = Homes.at(data_root / "homes", options.state)
     publications = Publications(data_root / "datasets", data_root / "homes")
     publications.open()
-    app = make_app(data_root, token, looks, homes, counts=counts, publications=publications)
+    app = make_app(
+        data_root,
+        token,
+        looks,
+        homes,
+        counts=counts,
+        publications=publications,
+        publisher=publisher,
+    )
     try:
         # Hub and console reach it by name on the control network, where no student is.
         uvicorn.run(app, host="0.0.0.0", port=PORT, access_log=False)  # noqa: S104
     finally:
         publications.close()
+
+
+def publishers_token(secrets: Path) -> str:
+    """Return the token of who may ask for publications; empty: nobody, and the rest goes on.
+
+    What an older release left has none until the next ``room up``. Where a file is missing, the
+    engine may have made a directory of its name to mount.
+    """
+    path = secrets / "publisher_token"
+    if path.is_file():
+        return path.read_text().strip()
+    logging.getLogger(__name__).warning("No publisher_token: room up makes it")
+    return ""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The agent's HTTP interface: typed requests from hub and console, with a token."""
+"""The agent's HTTP interface: typed requests from hub and console, with a token for each."""
 
 from __future__ import annotations
 
@@ -101,20 +101,16 @@ def make_app(
     classes: ClassDirs | None = None,
     publications: Publications | None = None,
     counts: Counts | None = None,
+    publisher: str = "",
 ) -> FastAPI:
     """Return the application for the files under ``data_root``, open to holders of ``token``.
 
     Without ``homes`` they are those under it, whose limits are forgotten at its end; without
-    ``classes`` they are those under it. Without ``looks`` it knows of no GPU, and without
-    ``publications`` it publishes nothing; without ``counts`` it knows of nobody's use of CPU and
-    memory.
+    ``classes`` they are those under it. Without ``looks`` it knows of no GPU; without ``counts`` it
+    knows of nobody's use of CPU and memory. ``publisher`` is the token of who asks for
+    ``publications``, and opens nothing else: a room that has none of either publishes nothing.
     """
-    if len(token) < 32:
-        raise ValueError("the agent's token has fewer than 32 characters")
-
-    def authorized(authorization: Annotated[str, Header()] = "") -> None:
-        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
-            raise HTTPException(401, "The token is missing or wrong.")
+    authorized = _holder_of(token)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -136,11 +132,23 @@ def make_app(
     _serve_homes(app, homes, classes or ClassDirs.at(data_root / "classes"), authorized)
     if looks is not None:
         _serve_gpus(app, looks, data_root / "homes", authorized)
-    if publications is not None:
-        publishing_api.serve(app, publications, authorized)
+    if publications is not None and publisher:
+        publishing_api.serve(app, publications, _holder_of(publisher))
     if counts is not None:
         _serve_counts(app, counts, authorized)
     return app
+
+
+def _holder_of(token: str) -> Callable[..., None]:
+    """Return what lets in who has the token, and nobody else."""
+    if len(token) < 32:
+        raise ValueError("the agent's token has fewer than 32 characters")
+
+    def authorized(authorization: Annotated[str, Header()] = "") -> None:
+        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
+            raise HTTPException(401, "The token is missing or wrong.")
+
+    return authorized
 
 
 def _serve_homes(

@@ -32,13 +32,21 @@ class NoSuchPublicationError(LookupError):
     """There is none of that id."""
 
 
+class UnfinishedError(LookupError):
+    """One is not a version's files yet, and cannot be forgotten as if it were."""
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One that is under way, waits, or stopped. ``running``: somebody works on it now."""
+    """One that is under way, waits, or stopped.
+
+    ``running``: somebody works on it now. ``waiting``: the agent goes on with it by itself.
+    """
 
     job: Job
     progress: Progress
     running: bool
+    waiting: bool = False
 
 
 class Publications:
@@ -56,7 +64,8 @@ class Publications:
         """Make the directories, and go on with what was under way."""
         self._shelf.prepare()
         for job in self._desk.all():
-            if job.state == "gathering" and job.source["kind"] in OURS:
+            over = job.state == "failed" or self._whole(job)
+            if not over and job.source["kind"] in OURS:
                 self._queue(job)
 
     def from_home(
@@ -89,8 +98,9 @@ class Publications:
         job = self._get(identity)
         if job.source["kind"] not in OURS:
             raise NoSuchPublicationError("this one is gone on with by the command that began it")
-        if job.state != "stored" and not self._desk.running(job):
-            job = self._desk.write(replace(job, state="gathering", why=""))
+        if not self._whole(job) and not self._desk.running(job):
+            if job.state == "failed":
+                job = self._desk.write(replace(job, state="gathering", why=""))
             self._queue(job)
         return self._seen(job)
 
@@ -103,8 +113,14 @@ class Publications:
         return cancel(self._desk, job.id)
 
     def forget(self, identity: str) -> None:
-        """Remove what is left of one that is in the room's database now."""
-        self._desk.end(self._get(identity))
+        """Remove what is left of one that is in the room's database now.
+
+        Raises ``UnfinishedError`` before its files are a version's: they would go with it.
+        """
+        job = self._get(identity)
+        if self._desk.running(job) or not self._whole(job):
+            raise UnfinishedError(f"{job.name} is not there yet")
+        self._desk.end(job)
 
     def close(self) -> None:
         """End the workers; what they worked on is gone on with at the next start."""
@@ -124,7 +140,18 @@ class Publications:
             raise NoSuchPublicationError(str(error)) from error
 
     def _seen(self, job: Job) -> Publication:
-        return Publication(job, self._desk.progress(job), self._desk.running(job))
+        running = self._desk.running(job)
+        with self._lock:
+            worker = self._workers.get(job.id)
+            coming = job.id in self._waiting or (worker is not None and worker.poll() is None)
+        if job.state == "stored" and (running or not self._whole(job)):
+            # Nobody may announce it before its files are where versions are.
+            job = replace(job, state="gathering")
+        return Publication(job, self._desk.progress(job), running, coming and not running)
+
+    def _whole(self, job: Job) -> bool:
+        """Say whether its files are where those of a version are."""
+        return job.state == "stored" and self._shelf.version(job.name, job.digest).exists()
 
     def _queue(self, job: Job) -> None:
         with self._lock:
@@ -166,6 +193,7 @@ def as_dict(seen: Publication) -> dict[str, Any]:
         "state": job.state,
         "why": job.why,
         "running": seen.running,
+        "waiting": seen.waiting,
         "done": progress.done,
         "total": progress.total or job.expected,
         "rate": progress.rate,

@@ -23,6 +23,7 @@ SECRETS = {
     "cookie_secret": 32,
     "agent_token": 32,
     "console_token": 32,
+    "publisher_token": 32,
     "crypt_key": 32,
     "hub_token": 32,
 }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import uvicorn
 
+from console.agent import Agent
 from console.app import make_app
 from console.desk import Desk
 from console.hub import Hub
@@ -20,6 +22,7 @@ PORT = "8020"
 PREFIX = "/services/console/"
 CLIENT_ID = "service-console"
 HUB_API = "http://hub:8081/hub/api"
+AGENT = "http://agent:8010"
 
 
 def main() -> None:
@@ -36,10 +39,23 @@ def main() -> None:
         secure=settings.location.scheme == "https",
         settings=settings,
         profiles=frozenset(str(each["slug"]) for each in settings.profile_list(has_gpus=True)),
+        agent=agent_of(os.environ),
     )
     # The proxy reaches it by name on the control network, where no student is.
     port = int(os.environ.get("ROOM_CONSOLE_PORT", PORT))
     uvicorn.run(app, host="0.0.0.0", port=port, access_log=False)  # noqa: S104
+
+
+def agent_of(environment: Mapping[str, str]) -> Agent | None:
+    """Return the agent; None: the console has no token to publish with.
+
+    What an older release left has none until the next ``room up``. Where a file is missing, the
+    engine may have made a directory of its name to mount.
+    """
+    path = Path(environment.get("ROOM_PUBLISHER_TOKEN_FILE", ""))
+    if not path.is_file():
+        return None
+    return Agent(environment.get("ROOM_AGENT", AGENT), path.read_text().strip())
 
 
 if __name__ == "__main__":

@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from console import doctor_pages, fleet_api, register_api
+from console import datasets_api, doctor_pages, fleet_api, register_api
 from console.changes import Wanted
 from console.desk import LimitRow
 from console.guard import Visit, require, require_act
 from console.own import HomeNews, OwnServer
-from console.parts import Parts, parts_of
+from console.parts import Parts, in_words, parts_of
 from console.usage_pages import first_day, read
 from room.used import Day
 from room.used_table import Hours
@@ -175,7 +175,7 @@ def router(prefix: str) -> APIRouter:
         """Set limits; return the numbers of the changes in the history."""
         parts, visit = await visit_of(request)
         rows = [Wanted(**each.model_dump()) for each in wanted.limits]
-        numbers = await _in_words(parts.changes.set(visit, rows, wanted.behalf))
+        numbers = await in_words(parts.changes.set(visit, rows, wanted.behalf))
         return {"changes": list(numbers)}
 
     @made.post("/grants")
@@ -185,13 +185,13 @@ def router(prefix: str) -> APIRouter:
         made = parts.changes.grant(
             visit, wanted.who, wanted.limit, wanted.amount, wanted.until, wanted.behalf
         )
-        return {"grant": await _in_words(made)}
+        return {"grant": await in_words(made)}
 
     @made.post("/undo/{number}")
     async def undo(request: Request, number: int) -> dict[str, bool]:
         """Take a change of the history back."""
         parts, visit = await visit_of(request)
-        await _in_words(parts.changes.undo(visit, number))
+        await in_words(parts.changes.undo(visit, number))
         return {"undone": True}
 
     @made.get("/classes/{name}/students")
@@ -246,17 +246,10 @@ def router(prefix: str) -> APIRouter:
         ]
 
     register_api.add(made)
+    datasets_api.add(made)
     fleet_api.add(made)
     doctor_pages.add_api(made)
     return made
-
-
-async def _in_words(work: Any) -> Any:
-    """Await a change; what is wrong with it is the caller's to mend."""
-    try:
-        return await work
-    except (ValueError, LookupError) as error:
-        raise HTTPException(409, str(error)) from error
 
 
 def _limit(row: LimitRow) -> LimitModel:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -13,8 +14,10 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from console import api, pages
+from console.agent import Agent, AgentError
 from console.bounded import Bounded
 from console.changes import Changes
+from console.datasets import Datasets
 from console.desk import Desk
 from console.guard import ForbiddenError, Guard, NotSignedInError, OldPageError, sign_in_path
 from console.hub import HubError
@@ -45,18 +48,22 @@ def make_app(
     secure: bool = False,
     profiles: frozenset[str] = frozenset(),
     settings: Settings | None = None,
+    agent: Agent | None = None,
 ) -> FastAPI:
     """Return the application, mounted at the path that the hub's proxy sends on.
 
     ``secure``: browsers reach the room over https only. ``profiles``: the short names of what can
     be started; none: they are not checked. ``settings``: room.yaml's, for what doctor's rules say.
+    Without ``agent`` nothing is published from here.
     """
     prefix = pages_.prefix
     guard = Guard(desk, prefix, secure=secure)
+    datasets = Datasets(desk, agent)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with _announcing(datasets, agent):
+            yield
         await desk.hub.close()
 
     app = FastAPI(
@@ -67,7 +74,9 @@ def make_app(
         openapi_url=f"{prefix}api/openapi.json",
         lifespan=lifespan,
     )
-    app.state.parts = Parts(desk, guard, pages_, Changes(desk, profiles), settings or Settings())
+    app.state.parts = Parts(
+        desk, guard, pages_, Changes(desk, profiles), settings or Settings(), datasets
+    )
     app.mount(f"{prefix}static", StaticFiles(directory=STATIC))
     app.include_router(pages.router(prefix))
     app.include_router(api.router(prefix))
@@ -92,6 +101,22 @@ def make_app(
 
     _errors(app)
     return app
+
+
+@asynccontextmanager
+async def _announcing(datasets: Datasets, agent: Agent | None) -> AsyncIterator[None]:
+    """Announce what the agent has stored, for as long as the console runs."""
+    if agent is None or datasets.announcer is None:
+        yield
+        return
+    task = asyncio.create_task(datasets.announcer.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await agent.close()
 
 
 def _errors(app: FastAPI) -> None:
@@ -127,6 +152,10 @@ def _errors(app: FastAPI) -> None:
     @app.exception_handler(HubError)
     async def hub_failed(request: Request, error: HubError) -> Response:
         return _answer(request, 503, "hub", error.words)
+
+    @app.exception_handler(AgentError)
+    async def agent_failed(request: Request, error: AgentError) -> Response:
+        return _answer(request, 503, "agent", error.words)
 
     @app.exception_handler(413)
     async def too_long(request: Request, _error: Any) -> Response:

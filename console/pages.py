@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from console import (
     cell_pages,
+    dataset_pages,
     doctor_pages,
     fleet_pages,
     guard,
@@ -42,6 +43,7 @@ def router(prefix: str) -> APIRouter:
     made = APIRouter(prefix=prefix.rstrip("/"), include_in_schema=False)
     _signing_in(made)
     own_pages.add(made)
+    dataset_pages.add(made)
     _class(made)
     _admin(made)
     cell_pages.add(made)

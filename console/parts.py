@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
+from fastapi import HTTPException
 from starlette.requests import Request
 
 from console.changes import Changes
+from console.datasets import Datasets
 from console.desk import Desk
 from console.guard import Guard, Visit, require
 from console.render import Pages
 from room.settings import Settings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,7 @@ class Parts:
     pages: Pages
     changes: Changes
     settings: Settings
+    datasets: Datasets
 
 
 def parts_of(request: Request) -> Parts:
@@ -33,3 +39,11 @@ async def admin_of(request: Request) -> tuple[Parts, Visit]:
     visit = await parts.guard.visit(request)
     require(visit.viewer.admin)
     return parts, visit
+
+
+async def in_words(work: Awaitable[T]) -> T:
+    """Await a program's change; what is wrong with it is the caller's to mend."""
+    try:
+        return await work
+    except (ValueError, LookupError) as error:
+        raise HTTPException(409, str(error)) from error

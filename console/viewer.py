@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from room import access
+from room.datasets.rights import Who
 from room.person import Person
 from room.plans.authority import Actor
 from room.roles import MAY, Act, Role, staff
+from room.roster import CLASS
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +45,16 @@ def of(login: str, person: Person | None, now: datetime) -> Viewer | None:
         return None
     classes = access.groups(person, now)
     return Viewer(login, person.name, person.admin, classes, staff(person, now))
+
+
+def who_of(viewer: Viewer) -> Who:
+    """Return somebody as the rules of datasets know them.
+
+    A group of a provider whose name no roster could say is no class to publish for.
+    """
+    teaches = {
+        name
+        for name, role in viewer.staff.items()
+        if "publish" in MAY[role] and CLASS.fullmatch(name)
+    }
+    return Who(viewer.login, viewer.admin, frozenset(viewer.classes), frozenset(teaches))

@@ -141,6 +141,38 @@ TOLD = (
     N_("command"),
     N_("console page %(address)s"),
     N_("console api %(address)s"),
+    # room/datasets/paths.py, room/datasets/space.py, publishing: why a publication stopped
+    N_("%(member)s cannot be in a dataset: %(rule)s."),
+    N_("it is a device, a pipe or a socket"),
+    N_("it is a symbolic link to %(target)s: %(rule)s"),
+    N_("it is not inside the dataset: put the file there, or a link to one inside"),
+    N_("its target is empty: link to a file of the dataset"),
+    N_("its target goes down and up again: shorten it"),
+    N_("%(one)s and %(other)s differ in upper and lower case only: rename one of them"),
+    N_(
+        "%(one)s and %(other)s are one name, whose accents are written in two ways: "
+        "rename one of them"
+    ),
+    N_("its path has a line break, or another control character (%(code)s): rename it"),
+    N_("its path has a backslash, which is / elsewhere: rename it, or use /"),
+    N_("a name in its path has %(count)s bytes, and the most is %(most)s: shorten it"),
+    N_("its path has %(count)s bytes, and the most is %(most)s: shorten it"),
+    N_("its path is absolute: use paths inside the folder"),
+    N_("its path leads out by ..: use paths inside the folder"),
+    N_("its path is not UTF-8: rename it, or pack it in UTF-8"),
+    N_("it has no name of its own: give it one"),
+    N_("it is there twice: leave one out"),
+    N_("all paths together have more than %(most)s MiB: shorten them"),
+    N_("%(other)s, before it, is a link: leave one out"),
+    N_("%(other)s is a directory, and a file or a link, too: rename one"),
+    N_(
+        "This takes %(needed)s and there is room for %(left)s: %(free)s are free, of which "
+        "%(spare)s stay free and %(promised)s are promised to what is being published. Free some "
+        "space, or retire and prune what is not used any more."
+    ),
+    N_("The disk is full."),
+    N_("there is no folder %(shown)s that no link leads to"),
+    N_("%(name)s changed while it was read; publish it again"),
     # spawner/admin.py
     N_("There is no unit %(unit)s in this room."),
     N_("That lease has ended already."),

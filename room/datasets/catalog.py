@@ -85,6 +85,21 @@ class Catalog:
             raise NoSuchDatasetError(said("there is no dataset %(name)s", name=name))
         return found[0]
 
+    def made_by(self, job: str) -> Published | None:
+        """Return what a publication made; None: nothing, or what was there already."""
+        with self.store.read() as connection:
+            return self._made_by(connection, job)
+
+    def _made_by(self, connection: Connection, job: str) -> Published | None:
+        columns = dataset_versions.c
+        row = connection.execute(
+            select(columns.dataset, columns.number).where(columns.job == job)
+        ).one_or_none()
+        if row is None:
+            return None
+        version = self._found(connection, row.dataset).version(row.number)
+        return Published(row.dataset, version, new=True)
+
     # -- writing -----------------------------------------------------------------------------
 
     def publish(
@@ -98,10 +113,9 @@ class Catalog:
         """
         now = self.clock()
         with self.store.decide() as connection:
-            mine = dataset_versions.c.job == job
-            number = connection.scalar(select(dataset_versions.c.number).where(mine))
-            if number is not None:
-                return Published(name, self._found(connection, name).version(number), new=True)
+            made_before = self._made_by(connection, job)
+            if made_before is not None:
+                return made_before
             self._describe(connection, name, about, now)
             for each in classes:
                 self._share(connection, name, each, now)
@@ -134,9 +148,11 @@ class Catalog:
 
     def describe(self, name: str, about: About) -> None:
         """Change what is said of a dataset. Raises ``NoSuchDatasetError``."""
+        now = self.clock()
         with self.store.decide() as connection:
             self._found(connection, name)
-            self._describe(connection, name, about, self.clock())
+            self._describe(connection, name, about, now)
+            self._note(connection, "dataset describe", name, "", now)
 
     def share(self, name: str, classes: Iterable[str], *, only: bool = False) -> None:
         """Give a dataset to classes; ``only``: and take it from all others."""

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -40,9 +40,10 @@ plans:
 
 
 class Console:
-    """A hub with its console, as two processes."""
+    """A hub with its console, as two processes. ``more``: of the console's environment."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, more: Mapping[str, str] | None = None) -> None:
+        self.more = dict(more or {})
         self.port = free_port()
         self.hub = Hub(
             directory,
@@ -58,6 +59,9 @@ class Console:
 
     def start(self) -> None:
         self.hub.start()
+        self.start_console()
+
+    def start_console(self) -> None:
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -65,6 +69,7 @@ class Console:
             "ROOM_CONSOLE_TOKEN_FILE": str(self.hub.directory / "console_token"),
             "ROOM_CONSOLE_PORT": str(self.port),
             "ROOM_HUB_API": f"{self.hub.url}/hub/api",
+            **self.more,
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -77,8 +77,9 @@ def test_the_console_sees_the_rooms_database_not_the_hubs_and_no_secret_but_its_
         assert (state / hidden).exists()
         for user in ("1100", "0"):
             assert console.exec_run(["cat", str(state / hidden)], user=user).exit_code != 0
-    _code, output = console.exec_run(["cat", "/run/secrets/console_token"])
-    assert output.decode() == (state / "secrets" / "console_token").read_text()
+    for own in ("console_token", "publisher_token"):
+        _code, output = console.exec_run(["cat", f"/run/secrets/{own}"])
+        assert output.decode() == (state / "secrets" / own).read_text()
 
 
 def test_a_student_opens_the_console_through_the_front(running_room: ComposedRoom) -> None:

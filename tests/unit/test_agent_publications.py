@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from agent.__main__ import publishers_token
 from agent.app import make_app
 from agent.publications import Publications
 from publishing.publish import announce
 from tests.utils.published import Library, contents
 from tests.utils.wait import wait_until
 
-TOKEN = "t" * 40
+TOKEN, PUBLISHER = "t" * 40, "p" * 40
 
 
 @pytest.fixture
@@ -40,8 +41,8 @@ def publications(root: Path) -> Iterator[Publications]:
 
 @pytest.fixture
 def agent(root: Path, publications: Publications) -> TestClient:
-    app = make_app(root, TOKEN, publications=publications)
-    return TestClient(app, headers={"Authorization": f"Bearer {TOKEN}"})
+    app = make_app(root, TOKEN, publications=publications, publisher=PUBLISHER)
+    return TestClient(app, headers={"Authorization": f"Bearer {PUBLISHER}"})
 
 
 def ask(agent: TestClient, path: str = "cats", **more: Any) -> Any:
@@ -149,7 +150,61 @@ def test_a_worker_that_is_killed_is_gone_on_with_by_the_next_agent(
         again.close()
 
 
-def test_nobody_without_the_token_publishes(root: Path, publications: Publications) -> None:
-    agent = TestClient(make_app(root, TOKEN, publications=publications))
+def test_what_was_cut_short_before_its_files_had_their_place_is_not_announced_and_gone_on_with(
+    agent: TestClient, root: Path, publications: Publications
+) -> None:
+    identity = ask(agent).json()["id"]
+    found = stopped(agent, identity)
+    library = Library.at(root)
+    # As a kill between the last two steps leaves it.
+    place = library.shelf.version("cats", found["digest"])
+    place.rename(root / "datasets/staging" / identity / "version")
+
+    def given_up() -> bool:
+        (seen,) = agent.get("/v1/publications").json()
+        assert seen["state"] == "gathering"
+        return not seen["running"] and not seen["waiting"]
+
+    wait_until(given_up, timeout=20)
+    assert agent.delete(f"/v1/publications/{identity}?published=true").status_code == 409
+    again = Publications(root / "datasets", root / "homes")
+    again.open()
+    try:
+        wait_until(lambda: again.all()[0].job.state == "stored", timeout=60)
+        again.forget(identity)
+    finally:
+        again.close()
+    assert contents(library.shelf.tree("cats", found["digest"])) == contents(
+        root / "homes/alice/cats"
+    )
+
+
+@pytest.mark.parametrize("token", ["", TOKEN, "x" * 40])
+def test_nobody_without_the_token_publishes(agent: TestClient, token: str) -> None:
+    """The hub's token, too, is none for this."""
+    agent.headers["Authorization"] = f"Bearer {token}"
     assert agent.get("/v1/publications").status_code == 401
     assert ask(agent).status_code == 401
+    for path in ("0" * 36, "0" * 36 + "?published=true"):
+        assert agent.delete(f"/v1/publications/{path}").status_code == 401
+
+
+def test_who_publishes_may_do_nothing_else(agent: TestClient) -> None:
+    assert agent.post("/v1/homes", json={"user": "alice"}).status_code == 401
+    assert agent.get("/v1/homes/alice/usage").status_code == 401
+
+
+def test_an_agent_without_the_publisher_s_token_does_all_but_publish(
+    root: Path, publications: Publications
+) -> None:
+    (root / "publisher_token").mkdir()  # as an engine makes what it cannot mount
+    missing = publishers_token(root)
+    app = make_app(root, TOKEN, publications=publications, publisher=missing)
+    agent = TestClient(app, headers={"Authorization": f"Bearer {TOKEN}"})
+    assert agent.get("/healthz").status_code == 200
+    assert agent.get("/v1/homes/nobody/usage").status_code == 404
+    agent.headers["Authorization"] = "Bearer "
+    assert ask(agent).status_code == 404
+    (root / "publisher_token").rmdir()
+    (root / "publisher_token").write_text(PUBLISHER + "\n")
+    assert publishers_token(root) == PUBLISHER

@@ -1,0 +1,169 @@
+"""The agent, as the console asks it: publications, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from room.datasets.model import About
+from room.said import said
+
+#: Seconds the agent may take to answer.
+TIMEOUT = 10.0
+#: Publications that the agent itself works on; the others are a command's.
+OURS = "home"
+
+SILENT = said("The room cannot look at what is being published right now. Try again in a minute.")
+
+
+class AgentError(Exception):
+    """The agent does not answer, or refuses. ``words`` are for people."""
+
+    def __init__(self, words: str = SILENT) -> None:
+        super().__init__(words)
+        self.words = words
+
+
+class GoneError(LookupError):
+    """There is no such publication any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What the agent says of one that is not in the room's database yet.
+
+    Sizes in bytes, ``rate`` in bytes a second, ``left`` in seconds; a ``total`` of 0 and a ``left``
+    of None: nobody can tell yet. ``state``: gathering | stored | failed.
+    """
+
+    id: str
+    name: str
+    actor: str
+    kind: str
+    about: About
+    classes: tuple[str, ...]
+    state: str
+    why: str
+    running: bool
+    waiting: bool
+    done: int
+    total: int
+    rate: float
+    left: float | None
+    digest: str
+    size: int
+    files: int
+
+    @property
+    def stopped(self) -> bool:
+        """Say whether nobody goes on with it unless somebody asks."""
+        return self.state == "failed" or (
+            self.state == "gathering" and not self.running and not self.waiting
+        )
+
+    @property
+    def ours(self) -> bool:
+        return self.kind == OURS
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A folder of somebody's home, to be published under a name for classes."""
+
+    name: str
+    actor: str
+    folder: str
+    classes: tuple[str, ...]
+    about: About
+
+
+class Agent:
+    """``url`` such as ``http://agent:8010``; ``token`` is the one for publications."""
+
+    def __init__(
+        self, url: str, token: str, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=TIMEOUT,
+            transport=transport,
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def publications(self) -> list[Publication]:
+        """Return those that are under way, wait, or stopped, oldest first."""
+        return [_publication(each) for each in await self._ask("GET", "")]
+
+    async def begin(self, wanted: Wanted) -> Publication:
+        """Begin to publish. Raises ``ValueError`` for what the agent does not take."""
+        body = {
+            "name": wanted.name,
+            "actor": wanted.actor,
+            "source": {"kind": OURS, "user": wanted.actor, "path": wanted.folder},
+            "classes": list(wanted.classes),
+            "description": wanted.about.description or "",
+            "licence": wanted.about.licence or "",
+            "origin": wanted.about.source or "",
+        }
+        return _publication(await self._ask("POST", "", body))
+
+    async def again(self, identity: str) -> None:
+        """Go on with one that stopped. Raises ``GoneError``."""
+        await self._ask("POST", f"/{identity}/again")
+
+    async def cancel(self, identity: str) -> None:
+        """Stop one and remove what it made, at once or within a second. Raises ``GoneError``."""
+        await self._ask("DELETE", f"/{identity}")
+
+    async def forget(self, identity: str) -> None:
+        """Remove what is left of one that is in the room's database, or is not to come there."""
+        await self._ask("DELETE", f"/{identity}?published=true")
+
+    async def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        try:
+            answer = await self._http.request(method, f"/v1/publications{path}", json=body)
+        except httpx.HTTPError as error:
+            raise AgentError from error
+        if answer.status_code == 404 and path:
+            raise GoneError(said("This publication is over, or was cancelled."))
+        if answer.status_code == 409:
+            raise GoneError(said("This publication is over: what it made is a version by now."))
+        if answer.status_code == 422:
+            raise ValueError(said("The room does not take this publication: check each field."))
+        if answer.status_code >= 400:
+            raise AgentError
+        return answer.json()
+
+
+def _publication(found: Mapping[str, Any]) -> Publication:
+    about = found["about"]
+    return Publication(
+        id=str(found["id"]),
+        name=str(found["name"]),
+        actor=str(found["actor"]),
+        kind=str(found["kind"]),
+        # What is empty was not said, and leaves what is said of the dataset as it is.
+        about=About(
+            about.get("description") or None,
+            about.get("licence") or None,
+            about.get("source") or None,
+        ),
+        classes=tuple(found["classes"]),
+        state=str(found["state"]),
+        why=str(found["why"]),
+        running=bool(found["running"]),
+        waiting=bool(found["waiting"]),
+        done=int(found["done"]),
+        total=int(found["total"]),
+        rate=float(found["rate"]),
+        left=found["left"],
+        digest=str(found["digest"]),
+        size=int(found["size"]),
+        files=int(found["files"]),
+    )

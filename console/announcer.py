@@ -1,0 +1,108 @@
+"""Makes visible what the agent has stored: the agent knows no database, and the console no files.
+
+Two steps: the version's row, then the agent forgets the publication. A publication makes one row
+however often that is asked, so that whoever is cut short between the two goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from console import viewer
+from console.agent import Agent, AgentError, GoneError, Publication
+from console.desk import Desk
+from console.viewer import who_of
+from room.datasets import rights
+from room.datasets.catalog import Catalog
+from room.datasets.manifest import Summary
+from room.datasets.model import NoSuchDatasetError
+from room.models import Reject
+from room.said import said
+
+#: Seconds between two looks, while something is under way and else.
+BUSY, QUIET = 2.0, 30.0
+#: For the audit: nobody's page did it.
+ORIGIN = "console"
+
+
+class Announcer:
+    """One of these per console."""
+
+    def __init__(self, agent: Agent, desk: Desk) -> None:
+        self._agent = agent
+        self._desk = desk
+        self._woken = asyncio.Event()
+        self._log = logging.getLogger(__name__)
+
+    def wake(self) -> None:
+        """Look at once: something was begun, or is to go on."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Look for as long as the console runs."""
+        while True:
+            self._woken.clear()
+            try:
+                pause = BUSY if await self.look() else QUIET
+            except AgentError:
+                # It is being started anew, and is there when it is asked again.
+                pause = BUSY
+            except Exception:  # noqa: BLE001 - it is logged, and the next look may succeed
+                self._log.exception("Could not announce what is stored")
+                pause = QUIET
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), pause)
+
+    async def look(self) -> bool:
+        """Announce what is stored; say whether anything is under way still."""
+        busy = False
+        for each in await self._agent.publications():
+            if not each.ours:
+                continue
+            busy = busy or (each.state == "gathering" and not each.stopped)
+            if each.state == "stored" and await self._desk.run(self._announce, each) is None:
+                with suppress(GoneError):
+                    await self._agent.forget(each.id)
+        return busy
+
+    def _announce(self, publication: Publication) -> Reject | None:
+        """Write a version's row, unless whoever asked for it may not publish it by now."""
+        catalog = Catalog(
+            self._desk.store,
+            actor=publication.actor,
+            origin=ORIGIN,
+            clock=self._desk.plans.clock,
+        )
+        if catalog.made_by(publication.id) is not None:
+            return None
+        refused = refusal(self._desk, catalog, publication)
+        if refused is not None:
+            return refused
+        made = catalog.publish(
+            publication.name,
+            Summary(publication.digest, publication.size, publication.files),
+            publication.about,
+            publication.classes,
+            job=publication.id,
+        )
+        self._log.info("%s@%s is published by %s", made.name, made.version.number, catalog.actor)
+        return None
+
+
+def refusal(desk: Desk, catalog: Catalog, publication: Publication) -> Reject | None:
+    """Say why a publication may not become a version, as things are now.
+
+    While it was copied somebody else may have taken its name, and its actor may have lost a class.
+    Reads the database.
+    """
+    person = desk.people.find(publication.actor)
+    actor = viewer.of(publication.actor, person, desk.plans.clock())
+    if actor is None:
+        return Reject("out", said("%(who)s may not come in any more.", who=publication.actor))
+    try:
+        known = catalog.get(publication.name)
+    except NoSuchDatasetError:
+        known = None
+    return rights.publish(who_of(actor), publication.name, publication.classes, known)

@@ -1,0 +1,67 @@
+"""An agent that publishes, with its own homes and shelf, asked as the console asks it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from agent.app import make_app
+from agent.publications import Publications
+from console.agent import Agent
+from tests.utils.published import Library
+
+HUBS, TOKEN = "h" * 40, "p" * 40
+
+
+@dataclass
+class PublishingAgent:
+    """Everything below ``root``; ``down``: it answers nobody. ``asked``: how often it was."""
+
+    root: Path
+    publications: Publications
+    library: Library
+    down: bool = False
+    asked: int = 0
+
+    def agent(self) -> Agent:
+        """Return a console's own way to it."""
+        app = make_app(self.root, HUBS, publications=self.publications, publisher=TOKEN)
+        inside = httpx.ASGITransport(app)
+        return Agent("http://agent", TOKEN, _Switched(self, inside))
+
+    def folder(self, user: str, name: str, files: int = 3) -> Path:
+        """Make a folder of somebody's home with files in it, and return it."""
+        made = self.root / "homes" / user / name
+        made.mkdir(parents=True)
+        for number in range(files):
+            (made / f"{number}.png").write_bytes(os.urandom(1000))
+        return made
+
+
+class _Switched(httpx.AsyncBaseTransport):
+    def __init__(self, agent: PublishingAgent, inside: httpx.AsyncBaseTransport) -> None:
+        self._agent, self._inside = agent, inside
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._agent.asked += 1
+        if self._agent.down:
+            raise httpx.ConnectError("nobody listens", request=request)
+        return await self._inside.handle_async_request(request)
+
+
+@contextmanager
+def publishing_agent(root: Path) -> Iterator[PublishingAgent]:
+    """Give an agent below ``root``, whose workers end with it."""
+    library = Library.at(root)
+    publications = Publications(root / "datasets", root / "homes")
+    publications.open()
+    try:
+        yield PublishingAgent(root, publications, library)
+    finally:
+        publications.close()
+        library.catalog.store.close()
