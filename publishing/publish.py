@@ -59,37 +59,21 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
     Whoever calls it holds the job. Again after a crash it goes on where it was. Raises what its
     source raises, ``NoSpaceError`` and ``CancelledJobError``; the job then says why.
     """
-    shelf, directory = desk.shelf, desk.directory(job)
+    shelf = desk.shelf
     if job.state == "stored":
         _appear(shelf, desk, job)
         return job
-    promised = desk.promised(job)
+    # What was not synced before the machine went down may be anything by now.
+    resume = job.boot == boot()
     try:
-        if not job.expected and job.source["kind"] == "home":
-            size = folder.measure(job.source["path"], job.source["below"]).size
-            job = desk.write(replace(job, expected=size))
-            meter.expect(size)
-        why = refusal(max(0, job.expected - desk.progress(job).done), shelf.disk(), promised)
-        if why is not None:
-            raise NoSpaceError(why)
-        # What was not synced before the machine went down may be anything by now.
-        resume = job.boot == boot()
-        tell = meter.tell
-        if job.source["kind"] == "archive":
-            # It is read from its beginning, whatever came out of it before; and how far it is, is
-            # told by what was read of it: how much comes out nobody knows.
-            resume, tell = False, meter.look
-        stage = Stage(shelf, directory, tell, resume=resume)
-        job = desk.write(replace(job, state="gathering", why="", boot=boot()))
-        READERS[job.source["kind"]](job.source, stage, meter)
-        summary = stage.finish(
-            lambda entries, files: readme.page(job.name, job.about, entries, files)
-        )
+        job = replace(job, state="gathering", why="", boot=boot(), expected=_expected(job))
+        meter.expect(desk.write(job).expected)
+        summary = _collect(desk, job, meter, resume)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             desk.write(failed(job, error.strerror or str(error)))
             raise
-        full = refusal(job.expected, shelf.disk(), promised) or "The disk is full."
+        full = refusal(job.expected, shelf.disk(), desk.promised(job)) or "The disk is full."
         desk.write(failed(job, full))
         raise NoSpaceError(full) from error
     except CancelledJobError:
@@ -98,7 +82,7 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
     except Exception as error:
         if isinstance(error, archives.ArchiveRefusedError):
             # Refused whole: what came out of it before is of no use.
-            shelf.clear(directory / "version")
+            shelf.clear(desk.directory(job) / "version")
         desk.write(failed(job, str(error)))
         raise
     with shelf.locked():
@@ -113,6 +97,29 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
         )
         _appear(shelf, desk, job)
     return job
+
+
+def _expected(job: Job) -> int:
+    """Return the bytes that it will take; for a home's folder nobody has looked before."""
+    if job.expected or job.source["kind"] != "home":
+        return job.expected
+    return folder.measure(job.source["path"], job.source["below"]).size
+
+
+def _collect(desk: Desk, job: Job, meter: Meter, resume: bool) -> Summary:
+    """Stage all of a publication's files; return what they are."""
+    left = max(0, job.expected - desk.progress(job).done)
+    why = refusal(left, desk.shelf.disk(), desk.promised(job))
+    if why is not None:
+        raise NoSpaceError(why)
+    tell = meter.tell
+    if job.source["kind"] == "archive":
+        # It is read from its beginning, whatever came out of it before; and how far it is, is told
+        # by what was read of it: how much comes out nobody knows.
+        resume, tell = False, meter.look
+    stage = Stage(desk.shelf, desk.directory(job), tell, resume=resume)
+    READERS[job.source["kind"]](job.source, stage, meter)
+    return stage.finish(lambda entries, files: readme.page(job.name, job.about, entries, files))
 
 
 def _appear(shelf: Shelf, desk: Desk, job: Job) -> None:
