@@ -147,7 +147,8 @@ class Publications:
         if job.state == "stored" and (running or not self._whole(job)):
             # Nobody may announce it before its files are where versions are.
             job = replace(job, state="gathering")
-        return Publication(job, self._desk.progress(job), running, coming and not running)
+        waiting = coming and not running and job.state == "gathering"
+        return Publication(job, self._desk.progress(job), running, waiting)
 
     def _whole(self, job: Job) -> bool:
         """Say whether its files are where those of a version are."""

@@ -60,9 +60,10 @@ class Publication:
     @property
     def stopped(self) -> bool:
         """Say whether nobody goes on with it unless somebody asks."""
-        return self.state == "failed" or (
-            self.state == "gathering" and not self.running and not self.waiting
-        )
+        if self.running or self.waiting:
+            return False
+        # What a command has stored, the console does not announce.
+        return self.state != "stored" or not self.ours
 
     @property
     def ours(self) -> bool:

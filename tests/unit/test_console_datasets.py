@@ -19,6 +19,7 @@ from console.agent import Agent
 from console.app import make_app
 from console.desk import Desk
 from console.render import Pages, in_words
+from publishing.publish import gather
 from room.audit import read
 from room.datasets.catalog import Catalog
 from room.datasets.manifest import Summary
@@ -338,6 +339,24 @@ def test_what_is_stored_and_refused_says_so_and_is_cancelled(
     console.post(session, f"publications/{seen.job.id}/cancel")
     assert made.publications.all() == []
     assert len(made.library.catalog.get("cats").versions) == 1
+
+
+def test_what_a_command_left_is_an_admin_s_to_see_and_the_command_s_to_go_on_with(
+    console: Console, made: PublishingAgent
+) -> None:
+    desk, job = made.library.desk, made.library.begin("dogs", made.folder("tina", "dogs"))
+    with desk.held(job):
+        gather(desk, job, desk.note(job))
+    assert "dogs" not in text_of(console_page(console, "tina"))
+    page = console_page(console, "root")
+    assert "the command that began it on the host goes on with it" in text_of(page)
+    assert "hx-trigger" not in page
+    assert f"publications/{job.id}" not in page
+
+
+def console_page(console: Console, login: str) -> str:
+    console.sign_in(login)
+    return console.get("datasets")
 
 
 # -- changing ----------------------------------------------------------------------------------
