@@ -272,6 +272,11 @@ def test_two_admins_edit_the_same_row(
         field = page.locator("input[aria-describedby='rule-gpus']")
         field.fill(value)
         field.press("Enter")
+        # The first is saved before the second is sent: which is first is what this is about.
+        wait_until(
+            lambda: (subject("alice"), "gpus") in console.plans.settings(),
+            timeout=20,
+        )
     alert = pages[1].get_by_role("alert")
     alert.wait_for()
     assert words in alert.inner_text()

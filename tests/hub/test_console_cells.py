@@ -105,7 +105,10 @@ def test_two_admins_edit_the_same_cell_and_neither_loses_anything(
     fields = [edit(page, ALICE) for page in (first, second)]
     fields[0].fill("1")
     first.keyboard.press("Enter")
-    cell(first, ALICE).get_by_role("link").wait_for()
+    saved = cell(first, ALICE).get_by_role("link")
+    saved.wait_for()
+    # The keyboard is back where it was before it goes on.
+    wait_until(lambda: saved.evaluate("e => e === document.activeElement"), timeout=10)
     # Meanwhile the class is changed, too: what is being edited stays.
     edit(first, CLASS).fill("5")
     first.keyboard.press("Enter")
