@@ -48,7 +48,6 @@ def serve(options: Options) -> None:
     looks.start()
     homes = Homes.at(data_root / "homes", options.state)
     publications = Publications(data_root / "datasets", data_root / "homes")
-    publications.open()
     app = make_app(
         data_root,
         token,
@@ -58,11 +57,8 @@ def serve(options: Options) -> None:
         publications=publications,
         publisher=publisher,
     )
-    try:
-        # Hub and console reach it by name on the control network, where no student is.
-        uvicorn.run(app, host="0.0.0.0", port=PORT, access_log=False)  # noqa: S104
-    finally:
-        publications.close()
+    # Hub and console reach it by name on the control network, where no student is.
+    uvicorn.run(app, host="0.0.0.0", port=PORT, access_log=False)  # noqa: S104
 
 
 def publishers_token(secrets: Path) -> str:

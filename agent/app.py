@@ -114,8 +114,12 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        if publications is not None:
+            publications.open()
         yield
         # Here, and not behind the server: that ends its process by the signal it was sent.
+        if publications is not None:
+            publications.close()
         if counts is not None:
             counts.stop()
 

@@ -179,6 +179,19 @@ def test_what_was_cut_short_before_its_files_had_their_place_is_not_announced_an
     )
 
 
+def test_an_agent_that_ends_ends_its_workers(root: Path) -> None:
+    with (root / "homes/alice/cats/big").open("wb") as file:
+        file.truncate(3 * 1024**3)
+    made = Publications(root / "datasets", root / "homes")
+    with TestClient(make_app(root, TOKEN, publications=made, publisher=PUBLISHER)) as agent:
+        agent.headers["Authorization"] = f"Bearer {PUBLISHER}"
+        ask(agent)
+        (worker,) = made._workers.values()
+        assert worker.poll() is None
+    assert worker.poll() is not None
+    assert Library.at(root).desk.all()[0].state == "gathering"
+
+
 @pytest.mark.parametrize("token", ["", TOKEN, "x" * 40])
 def test_nobody_without_the_token_publishes(agent: TestClient, token: str) -> None:
     """The hub's token, too, is none for this."""
