@@ -349,10 +349,12 @@ def _begin(
             return library.desk.write(
                 replace(job, classes=tuple(classes) or job.classes, about=merged)
             )
-    path = source["path"]
-    size = folder.measure(path).size if source["kind"] == "folder" else Path(path).stat().st_size
+    size, same = Path(source["path"]).stat().st_size, 0
+    if source["kind"] == "folder":
+        found = folder.measure(source["path"], before=library.desk.shelf.newest(name))
+        size, same = found.size, found.same
     return library.desk.begin(
-        name, library.catalog.actor, source, about=about, classes=classes, expected=size
+        name, library.catalog.actor, source, about=about, classes=classes, expected=size, same=same
     )
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from publishing.copying import ChangedError
 from publishing.stage import Stage
@@ -33,10 +34,14 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What a folder holds: bytes of its files, and how many they are."""
+    """What a folder holds: bytes of its files, and how many they are.
+
+    ``same``: bytes of those that look like files of another version, by path and size.
+    """
 
     size: int
     files: int
+    same: int
 
 
 class NoFolderError(Exception):
@@ -68,16 +73,23 @@ class _Found:
     found: os.stat_result
 
 
-def measure(path: str, below: str = "") -> Measure:
-    """Return how large a folder is, without reading its files; ``below``: as ``take`` has it."""
-    size = files = 0
-    for directory, _, found in _walk(path, below):
+def measure(
+    path: str, below: str = "", before: Mapping[str, int] = MappingProxyType({})
+) -> Measure:
+    """Return how large a folder is, without reading its files.
+
+    ``below``: as ``take`` has it; ``before``: files of another version, and their sizes.
+    """
+    size = files = same = 0
+    for directory, inside, found in _walk(path, below):
         directory.leave()
         for each in found:
             if stat.S_ISREG(each.found.st_mode):
                 size += each.found.st_size
                 files += 1
-    return Measure(size, files)
+                if before.get(os.fsdecode(_join(inside, each.name))) == each.found.st_size:
+                    same += each.found.st_size
+    return Measure(size, files, same)
 
 
 def take(path: str, stage: Stage, below: str = "") -> None:

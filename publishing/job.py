@@ -40,9 +40,10 @@ class BusyJobError(Exception):
 class Job:
     """What was asked for, and what came of it so far.
 
-    ``source``: what it is made from, as its reader wants it; no password is in it. ``expected`` and
-    ``size`` in bytes; times in seconds since 1970. ``boot``: of which start of the machine its
-    files are: what was not synced before the last one may be lost.
+    ``source``: what it is made from, as its reader wants it; no password is in it. ``expected``,
+    ``same`` (of those, what looks like files of the version before) and ``size`` are bytes; times
+    are seconds since 1970. ``boot``: of which start of the machine its files are: what was not
+    synced before the last one may be lost.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Job:
     state: State = "gathering"
     why: str = ""
     expected: int = 0
+    same: int = 0
     digest: str = ""
     size: int = 0
     files: int = 0
@@ -146,10 +148,14 @@ class Desk:
         except FileNotFoundError:
             return False
 
+    def left(self, job: Job) -> int:
+        """Return the bytes that it has yet to write, as far as anybody can tell."""
+        return max(0, job.expected - max(job.same, self.progress(job).done))
+
     def promised(self, but: Job) -> int:
         """Return the bytes that all others have yet to write."""
         return sum(
-            max(0, each.expected - self.progress(each).done)
+            self.left(each)
             for each in self.all()
             if each.id != but.id and each.state == "gathering"
         )

@@ -66,14 +66,15 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
     # What was not synced before the machine went down may be anything by now.
     resume = job.boot == boot()
     try:
-        job = replace(job, state="gathering", why="", boot=boot(), expected=_expected(job))
-        meter.expect(desk.write(job).expected)
-        summary = _collect(desk, job, meter, resume)
+        before = shelf.newest(job.name)
+        job = desk.write(_measured(replace(job, state="gathering", why="", boot=boot()), before))
+        meter.expect(job.expected)
+        summary = _collect(desk, job, meter, before, resume)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             desk.write(failed(job, error.strerror or str(error)))
             raise
-        full = refusal(job.expected, shelf.disk(), desk.promised(job)) or "The disk is full."
+        full = refusal(desk.left(job), shelf.disk(), desk.promised(job)) or "The disk is full."
         desk.write(failed(job, full))
         raise NoSpaceError(full) from error
     except CancelledJobError:
@@ -99,17 +100,19 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
     return job
 
 
-def _expected(job: Job) -> int:
-    """Return the bytes that it will take; for a home's folder nobody has looked before."""
+def _measured(job: Job, before: Mapping[str, int]) -> Job:
+    """Return a publication with what it will take; at a home's folder nobody has looked before."""
     if job.expected or job.source["kind"] != "home":
-        return job.expected
-    return folder.measure(job.source["path"], job.source["below"]).size
+        return job
+    found = folder.measure(job.source["path"], job.source["below"], before)
+    return replace(job, expected=found.size, same=found.same)
 
 
-def _collect(desk: Desk, job: Job, meter: Meter, resume: bool) -> Summary:
+def _collect(
+    desk: Desk, job: Job, meter: Meter, before: Mapping[str, int], resume: bool
+) -> Summary:
     """Stage all of a publication's files; return what they are."""
-    left = max(0, job.expected - desk.progress(job).done)
-    why = refusal(left, desk.shelf.disk(), desk.promised(job))
+    why = refusal(desk.left(job), desk.shelf.disk(), desk.promised(job))
     if why is not None:
         raise NoSpaceError(why)
     tell = meter.tell
@@ -117,7 +120,7 @@ def _collect(desk: Desk, job: Job, meter: Meter, resume: bool) -> Summary:
         # It is read from its beginning, whatever came out of it before; and how far it is, is told
         # by what was read of it: how much comes out nobody knows.
         resume, tell = False, meter.look
-    stage = Stage(desk.shelf, desk.directory(job), tell, resume=resume)
+    stage = Stage(desk.shelf, desk.directory(job), tell, resume=resume, before=before)
     READERS[job.source["kind"]](job.source, stage, meter)
     return stage.finish(lambda entries, files: readme.page(job.name, job.about, entries, files))
 

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from room.datasets.manifest import PLAIN, Entry, File, read
+from room.datasets.manifest import PLAIN, DamagedManifestError, Entry, File, read
 from room.datasets.space import Disk
 
 #: Everything belongs to root and is read by all: what a server may do is its mount's.
@@ -59,14 +59,17 @@ class Shelf:
         found = os.statvfs(self.root)
         return Disk(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
 
-    def sizes(self) -> frozenset[int]:
-        """Return the sizes of all objects: content of another size is not there."""
-        return frozenset(
-            int(name.split(".")[1])
-            for directory in _listed(self.objects)
-            for name in _listed(self.objects / directory)
-            if name.count(".") == 2
-        )
+    def newest(self, name: str) -> dict[str, int]:
+        """Return the files of a dataset's newest version, and their sizes: what may be the same."""
+        versions = [self.versions / name / digest for digest in _listed(self.versions / name)]
+        dated = [(path.stat().st_mtime_ns, path.name) for path in versions if path.exists()]
+        if not dated:
+            return {}
+        try:
+            entries = list(self.entries(name, max(dated)[1]))
+        except (FileNotFoundError, DamagedManifestError):
+            return {}
+        return {entry.path: entry.size for entry in entries if isinstance(entry, File)}
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -7,10 +7,11 @@ import os
 import shutil
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from publishing import copying
@@ -53,14 +54,21 @@ class Done:
 class Stage:
     """Takes files by path and puts them in the tree, each hashed as it is written.
 
-    Safe to use from several threads. Raises ``PathRefusedError`` for a path that no dataset may
-    have.
+    ``before``: files of the version before, and their sizes. What looks the same is read first, and
+    not written when it is. Safe to use from several threads. Raises ``PathRefusedError`` for a path
+    that no dataset may have.
     """
 
     def __init__(
-        self, shelf: Shelf, directory: Path, tell: Callable[[int], None], *, resume: bool = True
+        self,
+        shelf: Shelf,
+        directory: Path,
+        tell: Callable[[int], None],
+        *,
+        resume: bool = True,
+        before: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
-        self._shelf, self._tell = shelf, tell
+        self._shelf, self._tell, self._before = shelf, tell, before
         self.version = directory / "version"
         self.tree = self.version / TREE
         self._journal, self._aside = directory / "journal.jsonl", directory / "link"
@@ -74,7 +82,6 @@ class Stage:
         self._lines: list[bytes] = []
         self._lock = threading.Lock()
         self._clones = True
-        self._sizes: frozenset[int] | None = None
 
     # -- taking ------------------------------------------------------------------------------
 
@@ -197,7 +204,7 @@ class Stage:
     def _copy(self, name: str, source: int, size: int, executable: bool) -> tuple[str, int]:
         """Put the content at its place in the tree; that of an object is not written again."""
         mode = EXECUTABLE if executable else PLAIN
-        if size in self._object_sizes():
+        if self._before.get(name) == size:
             sha256, read_size = copying.digest(source, lambda _: self._tell(0))
             there = self._shelf.object(sha256, read_size, mode)
             self._clear_way(name)
@@ -221,13 +228,6 @@ class Stage:
         finally:
             os.close(target)
         return found
-
-    def _object_sizes(self) -> frozenset[int]:
-        if self._sizes is None:
-            with self._lock:
-                if self._sizes is None:
-                    self._sizes = self._shelf.sizes()
-        return self._sizes
 
     def _open(self, name: str) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -356,3 +356,41 @@ def test_many_publications_at_once_keep_every_file(library: Library, tmp_path: P
         each.join()
     assert sorted(len(each.versions) for each in library.catalog.all()) == [2, 2]
     assert library.broken() == library.leaked() == []
+
+
+def test_a_version_that_is_mostly_the_one_before_needs_room_for_the_rest_only(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "large"
+    source.mkdir()
+    for number in range(20):
+        (source / str(number)).write_bytes(os.urandom(50_000))
+    library.publish("large", source)
+    (source / "0").write_bytes(os.urandom(60_000))
+    found = folder.measure(str(source), before=library.shelf.newest("large"))
+    assert (found.size, found.same) == (1_010_000, 950_000)
+    monkeypatch.setattr(type(library.shelf), "disk", lambda _: Disk(10**6, 100_000))
+    job = library.begin("large", source, same=found.same)
+    assert library.desk.left(job) == 60_000
+    assert library.run(job).version.number == 2
+    with pytest.raises(NoSpaceError):
+        library.publish("another", source)
+
+
+def test_what_is_the_same_as_before_is_read_and_not_written(
+    library: Library, flowers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.publish("flowers", flowers)
+    written: list[int] = []
+    copy = copying.copy
+
+    def note(source: int, target: int, tell: Callable[[int], None]) -> tuple[str, int]:
+        written.append(os.fstat(source).st_size)
+        return copy(source, target, tell)
+
+    monkeypatch.setattr(copying, "copy", note)
+    monkeypatch.setattr(copying, "clone", lambda *_: False)
+    (flowers / "train/rose/1.png").write_bytes(b"x" * 1001)
+    (flowers / "new.png").write_bytes(b"new")
+    library.publish("flowers", flowers)
+    assert sorted(written) == [3, 1001]
