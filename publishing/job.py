@@ -24,6 +24,8 @@ from publishing.shelf import Shelf
 NOTE_EVERY = 0.5
 #: Seconds over which its rate is taken: what it was an hour ago says nothing of the time left.
 RATE_OVER = 10.0
+#: Bytes that a publication keeps free for its own last words.
+SPARE = 64 * 1024
 #: ``stored``: its files are a version's, and only the room's database does not know it yet.
 State = Literal["gathering", "stored", "failed"]
 
@@ -100,6 +102,7 @@ class Desk:
             **more,
         )
         self.directory(job).mkdir(mode=0o700)
+        self.set_aside(job)
         self.write(job)
         return job
 
@@ -110,6 +113,13 @@ class Desk:
         """Put what is known of it on the disk, whole."""
         _write(self.directory(job) / "job.json", asdict(job))
         return job
+
+    def set_aside(self, job: Job) -> None:
+        """Keep a little of the disk, so that a full one can be written down."""
+        (self.directory(job) / "spare").write_bytes(b"\1" * SPARE)
+
+    def spend_aside(self, job: Job) -> None:
+        (self.directory(job) / "spare").unlink(missing_ok=True)
 
     def all(self) -> list[Job]:
         """Return the publications that are under way or stopped on the way, oldest first."""

@@ -66,6 +66,7 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
     # What was not synced before the machine went down may be anything by now.
     resume = job.boot == boot()
     try:
+        desk.set_aside(job)
         before = shelf.newest(job.name)
         job = desk.write(_measured(replace(job, state="gathering", why="", boot=boot()), before))
         meter.expect(job.expected)
@@ -74,6 +75,7 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             desk.write(failed(job, error.strerror or str(error)))
             raise
+        desk.spend_aside(job)
         full = refusal(desk.left(job), shelf.disk(), desk.promised(job)) or "The disk is full."
         desk.write(failed(job, full))
         raise NoSpaceError(full) from error

@@ -225,6 +225,10 @@ class Stage:
             else:
                 found = copying.copy(source, target, self._tell)
             os.fchmod(target, mode_bits(mode))
+        except BaseException:
+            # Half a file is of no use, and on a full disk in the way.
+            self._clear_way(name)
+            raise
         finally:
             os.close(target)
         return found
