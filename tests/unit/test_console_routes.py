@@ -11,6 +11,9 @@ import pytest
 from fastapi.routing import APIRoute
 
 from console import api, pages
+from room.datasets.catalog import Catalog
+from room.datasets.manifest import Summary
+from room.datasets.model import About
 from room.people import People
 from room.store import Store
 from tests.unit.test_console import PREFIX, Console, console, store_with_people  # noqa: F401
@@ -19,6 +22,7 @@ from tests.unit.test_console import PREFIX, Console, console, store_with_people 
 PLACES = {
     "name": "a", "login": "alice", "user": "alice", "kind": "user", "limit": "gpus",
     "action": "drain", "number": "1", "key": "k", "language": "en", "ticket": "t1",
+    "identity": "0" * 36, "act": "again",
 }  # fmt: skip
 #: What is for everybody: the way in, and the language.
 OPEN = {"/sign-in", "/oauth_callback", "/language/{language}"}
@@ -33,6 +37,10 @@ BODY = {
     "unit": "u",
     "lease": "l",
     "ticket": "t",
+    "name": "cats",
+    "folder": "data/cats",
+    "classes": ["a"],
+    "version": 1,
 }
 
 
@@ -58,6 +66,9 @@ def filled(path: str) -> str:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     made = store_with_people(tmp_path)
+    # A dataset of class a, which is called as it is.
+    files = Summary("0" * 64, 1, 1)
+    Catalog(made, actor="tina").publish("a", files, About("Alice's cats"), ["a"], job="1")
     yield made
     made.close()
 
@@ -66,7 +77,8 @@ def everything(console: Console, store: Store) -> tuple[object, ...]:
     """Return all that a page could have changed."""
     hub = console.hub
     changed = (hub.stopped, hub.asked, hub.own_tokens)
-    return (People(store).all(), console.plans.settings(), console.plans.history(), *changed)
+    data = Catalog(store, actor="test").all()
+    return (People(store).all(), data, console.plans.settings(), console.plans.history(), *changed)
 
 
 @pytest.mark.parametrize("secret", [None, "", "x" * 32])
@@ -139,12 +151,16 @@ def test_what_is_an_admin_s_is_nobody_else_s(console: Console, login: str, metho
 def test_the_other_class_is_at_no_address(console: Console, login: str) -> None:
     """``otto`` is the instructor of class b; all of this is of class a, and of alice in it."""
     session = console.sign_in(login)
-    own = {"/api/limits/{kind}/{name}"} if login == "alice" else set()
+    own = {"/api/limits/{kind}/{name}", "/datasets/{name}", "/api/datasets/{name}"}
     for method in ("GET", "POST"):
         for path in routes(method):
-            if "{name}" not in path or path.startswith("/admin") or path in own:
+            if "{name}" not in path or path.startswith("/admin"):
+                continue
+            if method == "GET" and login == "alice" and path in own:
                 continue
             form = {"data": {"_csrf": session.csrf, "user": "alice"}} if method == "POST" else {}
+            if form and path.startswith("/api/"):
+                form = {"json": BODY, "headers": {"X-CSRF-Token": session.csrf}}
             answer = console.client.request(method, filled(path), **form)  # type: ignore[arg-type]
             assert answer.status_code == 404, path
             assert "Alice" not in answer.text
