@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 EVERY = 60.0
 #: Seconds after which also those are written that have used next to nothing: each is a row.
 ALL_EVERY = 600.0
+#: Seconds from the hub's start in which all are written each time: one that has just come back may
+#: not have written yet that they run, and what is not in the ledger cannot be counted there.
+SETTLING = 150.0
 #: CPU-seconds from which a server is written at once.
 WORTH = 1.0
 #: Seconds from an end to the question: what ends together is one.
@@ -53,6 +56,7 @@ class Accounting:
         #: How many CPU-seconds of each were written last.
         self._counted: dict[used.Key, float] = {}
         self._all_at = clock()
+        self._settled_at = clock() + SETTLING
         self._ended = asyncio.Event()
         self._silent = False
 
@@ -94,7 +98,8 @@ class Accounting:
         self._silent = False
         if every:
             self._counted = {}
-            self._all_at = self._clock() + ALL_EVERY
+            now = self._clock()
+            self._all_at = now + ALL_EVERY if now >= self._settled_at else now
         self._counted |= {used.key_of(each): each.cpu for each in readings}
         return True
 
