@@ -37,7 +37,7 @@ NAME = "datasets"
 SMALL, SMALL_BYTES = 8_000, 12_000
 LARGE, LARGE_BYTES = 24, 16 * 1024**2
 ROUNDS = 6
-READERS, READS = 8, 6
+READERS, READS = 8, 30
 #: Files of a second version that are others than those of the first.
 CHANGED = 0.05
 #: Of the limits' rates, and of one version's bytes.
