@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from abc import ABC, abstractmethod
 from typing import BinaryIO, Protocol
 
 import zstandard
@@ -46,7 +47,7 @@ class Source:
         return data
 
 
-class _Unpacked:
+class _Unpacked(ABC):
     """Bytes that come in portions, read in any."""
 
     def __init__(self) -> None:
@@ -58,9 +59,9 @@ class _Unpacked:
         data, self._output = bytes(self._output[:size]), self._output[size:]
         return data
 
+    @abstractmethod
     def _more(self) -> bytes:
         """Return the next portion, and nothing at the end only."""
-        raise NotImplementedError
 
 
 class Gunzip(_Unpacked):
