@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 EVERY = 60.0
 #: Seconds after which also those are written that have used next to nothing: each is a row.
 ALL_EVERY = 600.0
-#: Seconds from the hub's start in which all are written each time: one that has just come back may
-#: not have written yet that they run, and what is not in the ledger cannot be counted there.
-SETTLING = 150.0
 #: CPU-seconds from which a server is written at once.
 WORTH = 1.0
 #: Seconds from an end to the question: what ends together is one.
@@ -56,7 +53,6 @@ class Accounting:
         #: How many CPU-seconds of each were written last.
         self._counted: dict[used.Key, float] = {}
         self._all_at = clock()
-        self._settled_at = clock() + SETTLING
         self._ended = asyncio.Event()
         self._silent = False
 
@@ -86,6 +82,9 @@ class Accounting:
         """
         services = self._services
         try:
+            if every:
+                # Who runs has to stand in the ledger before anything is counted there.
+                await services.sessions()
             told = await self._ask()
             readings = told if every else worth(told, self._counted)
             if readings:
@@ -98,8 +97,7 @@ class Accounting:
         self._silent = False
         if every:
             self._counted = {}
-            now = self._clock()
-            self._all_at = now + ALL_EVERY if now >= self._settled_at else now
+            self._all_at = self._clock() + ALL_EVERY
         self._counted |= {used.key_of(each): each.cpu for each in readings}
         return True
 

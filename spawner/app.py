@@ -126,7 +126,7 @@ class RoomHub(JupyterHub):
             asyncio.ensure_future(closing.close_servers(services, People(services.store))),
         ]
         if services.accounting is not None:
-            self._keeping.append(asyncio.ensure_future(services.accounting.run()))
+            self._keeping.append(asyncio.ensure_future(self._resume(services.accounting.run)))
         if services.use is not None:
             watch = SeatWatch(services, services.use, self._spawner().seat_times())
             idle = IdleWatch(services, services.use, self.hub.api_url, self.keeper_token)
@@ -143,7 +143,7 @@ class RoomHub(JupyterHub):
         await self.proxy.check_routes(self.users, self._service_map, routes)
 
     async def _resume(self, resume: Callable[[], Awaitable[None]]) -> None:
-        """Start again what waited, once the hub knows which servers run already."""
+        """Do what needs to know which servers run already, once the hub knows."""
         await self._looked.wait()
         await resume()
 

@@ -113,8 +113,7 @@ def test_the_ledger_has_what_control_groups_counted_though_hub_and_agent_were_ki
     hub.start()
     wait_until(lambda: ledger(room, "carol").cpu, timeout=60, explain=hub.tail)
     assert abs(ledger(room, "carol").cpu - burned) < 1.0
-    # Who uses next to nothing is written at the hub's next look, once it knows that they run.
-    wait_until(lambda: ledger(room, "bob").memory, timeout=120, explain=hub.tail)
+    wait_until(lambda: ledger(room, "bob").memory, timeout=60, explain=hub.tail)
 
     agent.restart()
     alice.wait(alice.seconds + 3)

@@ -39,6 +39,7 @@ class Hub:
     store: Store
     answer: list[Reading] | None = field(default_factory=list)
     asked: int = 0
+    noted_before_asking: int | None = None
     runs: bool = True
     seconds: float = 0.0
     log: list[str] = field(default_factory=list)
@@ -52,10 +53,15 @@ class Hub:
         services: Any = SimpleNamespace(
             store=self.store,
             running=lambda: {"ann": None} if self.runs else {},
+            sessions=self.note_who_runs,
             plans=SimpleNamespace(zone=timezone.utc),
             log=logger,
         )
         self.accounting = Accounting(services, self.ask, clock=lambda: self.seconds)
+
+    async def note_who_runs(self) -> dict[Owner, Any]:
+        self.noted_before_asking = self.asked
+        return {}
 
     async def ask(self) -> tuple[Reading, ...]:
         self.asked += 1
@@ -94,8 +100,10 @@ async def test_who_used_next_to_nothing_is_written_with_the_others_once_in_a_whi
     hub.answer = [read("c1", 5 + WORTH / 2), read("c2", WORTH)]
     await hub.accounting.collect(every=False)
     assert hub.cpu() == {"ann": 5, "bob": WORTH}
+    assert hub.noted_before_asking is None
     await hub.accounting.collect()
     assert hub.cpu() == {"ann": 5 + WORTH / 2, "bob": WORTH}
+    assert hub.noted_before_asking == 2, "who runs stands in the ledger before all are counted"
 
 
 def test_readings_of_days_before_come_with_their_container() -> None:
