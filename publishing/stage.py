@@ -242,13 +242,25 @@ class Stage:
             return os.open(self._at(name), flags, 0o600)
 
     def _clear_way(self, name: str) -> None:
-        with suppress(FileNotFoundError):
+        """Remove what an earlier run has left there; this run has nothing of that name."""
+        try:
             os.unlink(self._at(name))
+        except FileNotFoundError:
+            pass
+        except IsADirectoryError:
+            shutil.rmtree(self._at(name))
 
     def _parents(self, name: str) -> None:
         parent = name.rpartition("/")[0]
         if parent and parent not in self._made:
-            os.makedirs(self._at(parent), DIRECTORY_MODE, exist_ok=True)
+            try:
+                os.makedirs(self._at(parent), DIRECTORY_MODE, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                # What is a directory now was a file when an earlier run took it.
+                for above in (*_parents_of(parent), parent):
+                    if not os.path.isdir(self._at(above)) or os.path.islink(self._at(above)):
+                        self._clear_way(above)
+                os.makedirs(self._at(parent), DIRECTORY_MODE, exist_ok=True)
             self._made.add(parent)
 
     def _at(self, name: str) -> str:

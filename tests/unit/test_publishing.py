@@ -249,6 +249,34 @@ def test_a_publication_that_is_cancelled_leaves_nothing(
     assert library.catalog.all() == []
 
 
+def test_what_was_a_file_may_be_a_directory_when_a_publication_goes_on(
+    library: Library, flowers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = Stage.finish
+
+    def cut_short(stage: Stage, readme: Callable[..., str]) -> None:
+        stage._flush()
+        raise ChangedError("cut short")
+
+    job = library.begin("flowers", flowers)
+    monkeypatch.setattr(Stage, "finish", cut_short)
+    with pytest.raises(ChangedError):
+        library.run(job)
+    monkeypatch.setattr(Stage, "finish", finish)
+    (flowers / "run.sh").unlink()
+    (flowers / "run.sh" / "deep").mkdir(parents=True)
+    (flowers / "run.sh" / "deep" / "file").write_text("x")
+    for path in (flowers / "train" / "rose").iterdir():
+        path.unlink()
+    (flowers / "train" / "rose").rmdir()
+    (flowers / "train" / "rose").write_text("a file now")
+    (flowers / "first.png").unlink()
+    (flowers / "first.png").mkdir()
+    version = library.run(library.desk.get(job.id)).version
+    assert contents(library.shelf.tree("flowers", version.digest)) == contents(flowers)
+    assert library.broken() == library.leaked() == []
+
+
 def test_two_processes_do_not_work_on_one_publication(library: Library, flowers: Path) -> None:
     job = library.begin("flowers", flowers)
     with library.desk.held(job):
