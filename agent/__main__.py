@@ -47,7 +47,7 @@ def serve(options: Options) -> None:
     looks = sampler(options, listen=True, counts=counts)
     looks.start()
     homes = Homes.at(data_root / "homes", options.state)
-    publications = Publications(data_root / "datasets", data_root / "homes")
+    publications = Publications(data_root / "datasets")
     app = make_app(
         data_root,
         token,

@@ -18,6 +18,7 @@ from agent import host, metrics, publishing_api
 from agent.classdirs import ClassDirs, DirLimits
 from agent.disk.limits import Limits
 from agent.homes import HomeError, Homes
+from agent.publication_sources import Places
 from agent.publications import Publications
 from agent.snapshot import Snapshot
 from room import accounting, homeuse
@@ -137,7 +138,8 @@ def make_app(
     if looks is not None:
         _serve_gpus(app, looks, data_root / "homes", authorized)
     if publications is not None and publisher:
-        publishing_api.serve(app, publications, _holder_of(publisher))
+        places = Places(data_root / "homes")
+        publishing_api.serve(app, publications, places, _holder_of(publisher))
     if counts is not None:
         _serve_counts(app, counts, authorized)
     return app

@@ -16,14 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from publishing import sources
 from publishing.job import Desk, Job, Progress
 from publishing.shelf import Shelf
 from publishing.upkeep import cancel
-from room import names
-from room.datasets.paths import check
 
-#: Sources that the agent reads.
-OURS = ("home",)
 #: How many are worked on at once; the others wait in the order in which they came.
 AT_ONCE = 2
 
@@ -50,12 +47,11 @@ class Publication:
 
 
 class Publications:
-    """Those of one host. ``homes`` is where the homes are that folders are copied from."""
+    """Those of one host."""
 
-    def __init__(self, datasets: Path, homes: Path) -> None:
+    def __init__(self, datasets: Path) -> None:
         self._shelf = Shelf(datasets)
         self._desk = Desk(self._shelf)
-        self._homes = homes
         self._lock = threading.Lock()
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
         self._waiting: list[str] = []
@@ -65,26 +61,21 @@ class Publications:
         self._shelf.prepare()
         for job in self._desk.all():
             over = job.state == "failed" or self._whole(job)
-            if not over and job.source["kind"] in OURS:
+            if not over and sources.agents(job.source):
                 self._queue(job)
 
-    def from_home(
+    def begin(
         self,
         name: str,
         actor: str,
-        user: str,
-        path: str,
+        source: sources.Source,
         *,
         about: Mapping[str, str],
         classes: tuple[str, ...],
     ) -> Publication:
-        """Begin to publish a folder of somebody's home. Raises ``PathRefusedError``.
-
-        It is a copy: what its owner does there afterwards changes nothing.
+        """Begin to publish what a source has. It is a copy: what happens to it afterwards is none
+        of the version's.
         """
-        below = check(path) if path.strip("/. ") else ""
-        home = self._homes / names.home_directory(user)
-        source = {"kind": "home", "user": user, "path": str(home), "below": below}
         job = self._desk.begin(name, actor, source, about=about, classes=classes)
         self._queue(job)
         return self._seen(job)
@@ -96,7 +87,7 @@ class Publications:
     def again(self, identity: str) -> Publication:
         """Go on with one that stopped. Raises ``NoSuchPublicationError``."""
         job = self._get(identity)
-        if job.source["kind"] not in OURS:
+        if not sources.agents(job.source):
             raise NoSuchPublicationError("this one is gone on with by the command that began it")
         if not self._whole(job) and not self._desk.running(job):
             if job.state == "failed":
@@ -188,6 +179,7 @@ def as_dict(seen: Publication) -> dict[str, Any]:
         "name": job.name,
         "actor": job.actor,
         "kind": job.source["kind"],
+        "ours": sources.agents(job.source),
         "about": dict(job.about),
         "classes": list(job.classes),
         "began": job.began,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Path
 from pydantic import BaseModel, Field
 
+from agent.publication_sources import AnySource, Places
 from agent.publications import NoSuchPublicationError, Publications, as_dict
 from room.datasets.names import NAME
 from room.datasets.paths import PathRefusedError
@@ -18,20 +19,12 @@ Identity = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
 Words = Annotated[str, Field(max_length=2000)]
 
 
-class HomeFolder(BaseModel):
-    """A folder in somebody's home; an empty path is all of it."""
-
-    kind: Literal["home"] = "home"
-    user: Annotated[str, Field(min_length=1, max_length=255)]
-    path: Annotated[str, Field(max_length=3072)] = ""
-
-
 class PublicationRequest(BaseModel):
     """``actor``: who asks for it, by whom the hub or the console has let in."""
 
     name: Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
     actor: Annotated[str, Field(min_length=1, max_length=255)]
-    source: HomeFolder
+    source: AnySource
     classes: tuple[Annotated[str, Field(pattern=rf"^(\*|{CLASS.pattern})$")], ...] = ()
     description: Words = ""
     licence: Annotated[str, Field(max_length=255)] = ""
@@ -46,7 +39,9 @@ class PublicationRequest(BaseModel):
         }
 
 
-def serve(app: FastAPI, publications: Publications, authorized: Callable[..., None]) -> None:
+def serve(
+    app: FastAPI, publications: Publications, places: Places, authorized: Callable[..., None]
+) -> None:
     """Add the routes."""
     guarded = [Depends(authorized)]
 
@@ -57,16 +52,12 @@ def serve(app: FastAPI, publications: Publications, authorized: Callable[..., No
     @app.post("/v1/publications", dependencies=guarded, status_code=201)
     def begin(request: PublicationRequest) -> dict[str, Any]:
         try:
-            seen = publications.from_home(
-                request.name,
-                request.actor,
-                request.source.user,
-                request.source.path,
-                about=request.about,
-                classes=request.classes,
-            )
+            source = request.source.found(places)
         except PathRefusedError as error:
             raise HTTPException(422, str(error)) from error
+        seen = publications.begin(
+            request.name, request.actor, source, about=request.about, classes=request.classes
+        )
         return as_dict(seen)
 
     @app.post("/v1/publications/{identity}/again", dependencies=guarded)

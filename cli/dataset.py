@@ -322,25 +322,26 @@ async def _mounted() -> set[tuple[str, str]]:
         engine.close()
 
 
-def _source(path: Path, unpack: bool) -> dict[str, str]:
+def _source(path: Path, unpack: bool) -> dict[str, Any]:
     whole = path.resolve()
     if unpack and whole.is_dir():
         raise Problem(f"{path} is a folder, and --unpack is for archives.", "Leave --unpack out.")
-    kind = "folder" if whole.is_dir() else "archive" if unpack else "file"
-    return {"kind": kind, "path": str(whole)}
+    if whole.is_dir():
+        return {"kind": "folder", "path": str(whole)}
+    return {"kind": "file", "path": str(whole), "unpack": unpack}
 
 
 def _begin(
     library: Library,
     name: str,
-    source: dict[str, str],
+    source: dict[str, Any],
     classes: Sequence[str],
     about: dict[str, str],
 ) -> Job:
     """Return a publication to work on: the one that was interrupted, if it was of the same."""
     from dataclasses import replace
 
-    from publishing import folder
+    from publishing import sources
 
     for job in library.desk.all():
         if job.name == name and job.source == source and not library.desk.running(job):
@@ -349,12 +350,15 @@ def _begin(
             return library.desk.write(
                 replace(job, classes=tuple(classes) or job.classes, about=merged)
             )
-    size, same = Path(source["path"]).stat().st_size, 0
-    if source["kind"] == "folder":
-        found = folder.measure(source["path"], before=library.desk.shelf.newest(name))
-        size, same = found.size, found.same
+    found = sources.measure(source, library.desk.shelf.newest(name))
     return library.desk.begin(
-        name, library.catalog.actor, source, about=about, classes=classes, expected=size, same=same
+        name,
+        library.catalog.actor,
+        source,
+        about=about,
+        classes=classes,
+        expected=found.size,
+        same=found.same,
     )
 
 

@@ -13,8 +13,6 @@ from room.said import said
 
 #: Seconds the agent may take to answer.
 TIMEOUT = 10.0
-#: Publications that the agent itself works on; the others are a command's.
-OURS = "home"
 
 SILENT = said("The room cannot look at what is being published right now. Try again in a minute.")
 
@@ -36,13 +34,15 @@ class Publication:
     """What the agent says of one that is not in the room's database yet.
 
     Sizes in bytes, ``rate`` in bytes a second, ``left`` in seconds; a ``total`` of 0 and a ``left``
-    of None: nobody can tell yet. ``state``: gathering | stored | failed.
+    of None: nobody can tell yet. ``ours``: the agent itself works on it, and no command.
+    ``state``: gathering | stored | failed.
     """
 
     id: str
     name: str
     actor: str
     kind: str
+    ours: bool
     about: About
     classes: tuple[str, ...]
     state: str
@@ -65,18 +65,14 @@ class Publication:
         # What a command has stored, the console does not announce.
         return self.state != "stored" or not self.ours
 
-    @property
-    def ours(self) -> bool:
-        return self.kind == OURS
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A folder of somebody's home, to be published under a name for classes."""
+    """What is to be published under a name for classes. ``source``: as the agent takes it."""
 
     name: str
     actor: str
-    folder: str
+    source: Mapping[str, Any]
     classes: tuple[str, ...]
     about: About
 
@@ -106,7 +102,7 @@ class Agent:
         body = {
             "name": wanted.name,
             "actor": wanted.actor,
-            "source": {"kind": OURS, "user": wanted.actor, "path": wanted.folder},
+            "source": dict(wanted.source),
             "classes": list(wanted.classes),
             "description": wanted.about.description or "",
             "licence": wanted.about.licence or "",
@@ -149,6 +145,7 @@ def _publication(found: Mapping[str, Any]) -> Publication:
         name=str(found["name"]),
         actor=str(found["actor"]),
         kind=str(found["kind"]),
+        ours=bool(found["ours"]),
         # What is empty was not said, and leaves what is said of the dataset as it is.
         about=About(
             about.get("description") or None,

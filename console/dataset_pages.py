@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from console import guard
 from console.agent import AgentError
+from console.dataset_sources import KINDS, Origin
 from console.datasets import Datasets, Fields, Row
 from console.guard import ForbiddenError, Visit
 from console.parts import Parts, parts_of
@@ -46,16 +47,22 @@ async def _page(request: Request, parts: Parts, visit: Visit, **more: Any) -> Re
         may_publish=datasets.may_publish(visit),
         classes=await datasets.classes(visit),
         most=MOST,
-        **{"said": "", "failed": "", "tried": Fields(), **more},
+        **{"said": "", "failed": "", "tried": Fields(), "kinds": KINDS, **more},
     )
 
 
 def _list(made: APIRouter) -> None:
     @made.get("/datasets")
-    async def datasets(request: Request, name: str = "", said: str = "") -> Response:
-        """Return the page; ``name``: of which dataset a new version is to come."""
+    async def datasets(
+        request: Request,
+        name: str = "",
+        said: str = "",
+        kind: Annotated[str, Query(alias="from")] = "home",
+    ) -> Response:
+        """Return the page; ``name``: of which dataset a new version is to come, ``from`` what."""
         parts, visit = await _visit(request)
-        return await _page(request, parts, visit, said=said, tried=Fields(name[:64]))
+        tried = Fields(name[:64], Origin(kind if kind in KINDS else "home"))
+        return await _page(request, parts, visit, said=said, tried=tried)
 
     @made.post("/datasets")
     async def publish(request: Request) -> Response:
@@ -155,7 +162,7 @@ def _fields(sent: Any) -> Fields:
     form = dict(sent)
     return Fields(
         form.get("name", ""),
-        form.get("folder", ""),
+        Origin(form.get("from", "home"), form.get("folder", ""), form.get("unpack") == "1"),
         tuple(value for name, value in sent if name == "class"),
         form.get("description", ""),
         form.get("licence", ""),

@@ -6,13 +6,13 @@ Who may do what is in ``room.datasets.rights``. What is not somebody's to know o
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from console.agent import Agent, GoneError, Publication, Wanted
 from console.announcer import Announcer, refusal
+from console.dataset_sources import NOTHING, Origin, source
 from console.desk import Desk
 from console.guard import ForbiddenError, Visit, require
 from console.viewer import who_of
@@ -21,14 +21,10 @@ from room.datasets import rights
 from room.datasets.catalog import Catalog
 from room.datasets.model import EVERYONE, About, Dataset, NoSuchDatasetError
 from room.datasets.names import Reference, normalize
-from room.datasets.paths import check
 from room.datasets.rights import UnderWay, Who
 from room.models import Reject
 from room.roster import normalize_class
 from room.said import said
-
-#: How people write where their home is.
-_HOME = re.compile(r"^(?:~|/home/jovyan)(?:/|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +57,7 @@ class Fields:
     """What a form or a program says of a dataset."""
 
     name: str = ""
-    folder: str = ""
+    origin: Origin = NOTHING
     classes: tuple[str, ...] = ()
     #: None leaves a word as it is.
     description: str | None = None
@@ -127,12 +123,12 @@ class Datasets:
     # -- publishing --------------------------------------------------------------------------
 
     async def publish(self, visit: Visit, fields: Fields) -> Publication:
-        """Begin to publish a folder of somebody's own home. Raises ``ValueError`` in words."""
+        """Begin to publish what is somebody's own. Raises ``ValueError`` in words."""
         agent = self._asked()
         wanted = Wanted(
             normalize(fields.name),
             visit.viewer.login,
-            _folder(fields.folder),
+            source(fields.origin, visit.viewer.login),
             _classes(fields.classes),
             fields.about(),
         )
@@ -269,14 +265,3 @@ def _classes(texts: Iterable[str]) -> tuple[str, ...]:
 def _in_words(refused: Reject | None) -> None:
     if refused is not None:
         raise ValueError(refused.message)
-
-
-def _folder(text: str) -> str:
-    """Return a folder as the agent takes it, from the home on. Raises ``ValueError``.
-
-    All of a home is no folder of it: keys and passwords are in there.
-    """
-    path = _HOME.sub("", text.strip()).rstrip("/")
-    if path in ("", "."):
-        raise ValueError(said("no folder is named: write which one of your home, as data/cats"))
-    return check(path)

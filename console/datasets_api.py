@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from console.agent import Publication
+from console.dataset_sources import Origin
 from console.datasets import Fields, Told
 from console.guard import Visit
 from console.parts import Parts, in_words, parts_of
@@ -30,11 +31,25 @@ class AboutModel(BaseModel):
 
 
 class PublishModel(AboutModel):
-    """A folder of one's own home, from the home on: ``data/cats``."""
+    """A folder or a file of one's own home, from the home on: ``data/cats``.
+
+    With ``unpack`` it is an archive, and what is in it is published.
+    """
 
     name: Word
     folder: Annotated[str, Field(max_length=4096)]
+    unpack: bool = False
     classes: Classes = []
+
+    def fields(self) -> Fields:
+        return Fields(
+            self.name,
+            Origin("home", self.folder, self.unpack),
+            tuple(self.classes),
+            self.description,
+            self.licence,
+            self.source,
+        )
 
 
 class ClassesModel(BaseModel):
@@ -72,8 +87,8 @@ def _datasets(made: APIRouter) -> None:
     async def publish(request: Request, wanted: PublishModel) -> dict[str, Any]:
         """Begin to publish a folder; return the publication, which goes on by itself."""
         parts, visit = await _visit(request)
-        fields = Fields(**{**wanted.model_dump(), "classes": tuple(wanted.classes)})
-        return _publication(await in_words(parts.datasets.publish(visit, fields)))
+        begun = await in_words(parts.datasets.publish(visit, wanted.fields()))
+        return _publication(begun)
 
     @made.get("/datasets/{name}")
     async def dataset(request: Request, name: str) -> dict[str, Any]:

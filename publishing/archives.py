@@ -32,8 +32,10 @@ _OTHERS = {
 class Heard(io.FileIO):
     """A file whose reader is heard of: ``tell`` has the bytes that were read, and may raise."""
 
-    def __init__(self, path: str, tell: Callable[[int], None]) -> None:
-        super().__init__(path)
+    def __init__(
+        self, file: str | int, tell: Callable[[int], None], *, closefd: bool = True
+    ) -> None:
+        super().__init__(file, closefd=closefd)
         self._told = tell
 
     def read(self, size: int | None = -1) -> bytes:

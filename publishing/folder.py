@@ -120,16 +120,36 @@ def take(path: str, stage: Stage, below: str = "") -> None:
             raise
 
 
-def take_file(path: str, stage: Stage) -> None:
-    """Take one file, under its own name."""
-    source = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+def open_file(path: str) -> int:
+    """Open a file of the host. Raises ``PathRefusedError`` for what is none."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return _regular(file, os.path.basename(path))
+
+
+def find_file(path: str, below: str) -> int | None:
+    """Open the file ``below`` a folder, to which no link leads; None: it is a folder.
+
+    Raises ``NoFolderError`` when nothing is there, ``PathRefusedError`` for a device or a pipe.
+    """
+    above, _, name = below.rpartition("/")
+    parent = _root(path, above)
     try:
-        name = os.fsencode(os.path.basename(path))
-        if not stat.S_ISREG(os.fstat(source).st_mode):
-            raise PathRefusedError(name, said("it is a device, a pipe or a socket"))
-        stage.take(name, source)
+        file = os.open(name or ".", _FILE, dir_fd=parent)
+    except OSError as error:
+        raise _nothing(below) from error
     finally:
-        os.close(source)
+        os.close(parent)
+    if stat.S_ISDIR(os.fstat(file).st_mode):
+        os.close(file)
+        return None
+    return _regular(file, name)
+
+
+def _regular(file: int, name: str) -> int:
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise PathRefusedError(os.fsencode(name), said("it is a device, a pipe or a socket"))
 
 
 def _settle(pending: dict[Future[None], _Open], done: set[Future[None]]) -> None:
@@ -171,8 +191,7 @@ def _root(path: str, below: str) -> int:
         try:
             step = os.open(part, _DIRECTORY, dir_fd=handle)
         except OSError as error:
-            shown = repr(below[:200])
-            raise NoFolderError(f"there is no folder {shown} that no link leads to") from error
+            raise _nothing(below) from error
         finally:
             os.close(handle)
         handle = step
@@ -252,6 +271,10 @@ def _same(handle: int, each: _Found, inside: bytes) -> None:
     now = os.fstat(handle)
     if (now.st_dev, now.st_ino) != (each.found.st_dev, each.found.st_ino):
         raise _changed(inside, each.name)
+
+
+def _nothing(below: str) -> NoFolderError:
+    return NoFolderError(f"there is no folder {below[:200]!r} that no link leads to")
 
 
 def _changed(inside: bytes, name: bytes) -> ChangedError:

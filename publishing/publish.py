@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from publishing import archives, folder
+from publishing import archives, sources
 from publishing.job import CancelledJobError, Desk, Job, Meter, boot, failed
 from publishing.shelf import Shelf
 from publishing.stage import Stage
@@ -18,39 +17,9 @@ from room.datasets.manifest import Summary
 from room.datasets.model import About, Published
 from room.datasets.space import refusal
 
-#: What reads each kind of source into a stage.
-Reader = Callable[[Mapping[str, Any], Stage, Meter], None]
-
 
 class NoSpaceError(Exception):
     """There is no room for it on the disk; the message says how much is missing."""
-
-
-def _from_folder(source: Mapping[str, Any], stage: Stage, meter: Meter) -> None:
-    folder.take(source["path"], stage)
-
-
-def _from_file(source: Mapping[str, Any], stage: Stage, meter: Meter) -> None:
-    folder.take_file(source["path"], stage)
-
-
-def _from_home(source: Mapping[str, Any], stage: Stage, meter: Meter) -> None:
-    folder.take(source["path"], stage, source["below"])
-
-
-def _from_archive(source: Mapping[str, Any], stage: Stage, meter: Meter) -> None:
-    disk = stage.disk()
-    limits = archives.Limits(max(0, disk.free - disk.spare))
-    with archives.Heard(source["path"], meter.tell) as file:
-        archives.unpack(file, os.path.basename(source["path"]), stage, limits)
-
-
-READERS: dict[str, Reader] = {
-    "folder": _from_folder,
-    "file": _from_file,
-    "home": _from_home,
-    "archive": _from_archive,
-}
 
 
 def gather(desk: Desk, job: Job, meter: Meter) -> Job:
@@ -103,10 +72,10 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
 
 
 def _measured(job: Job, before: Mapping[str, int]) -> Job:
-    """Return a publication with what it will take; at a home's folder nobody has looked before."""
-    if job.expected or job.source["kind"] != "home":
+    """Return a publication with what it will take, where nobody has looked before."""
+    if job.expected:
         return job
-    found = folder.measure(job.source["path"], job.source["below"], before)
+    found = sources.measure(job.source, before)
     return replace(job, expected=found.size, same=found.same)
 
 
@@ -118,12 +87,12 @@ def _collect(
     if why is not None:
         raise NoSpaceError(why)
     tell = meter.tell
-    if job.source["kind"] == "archive":
+    if sources.unpacked(job.source):
         # It is read from its beginning, whatever came out of it before; and how far it is, is told
         # by what was read of it: how much comes out nobody knows.
         resume, tell = False, meter.look
     stage = Stage(desk.shelf, desk.directory(job), tell, resume=resume, before=before)
-    READERS[job.source["kind"]](job.source, stage, meter)
+    sources.read(job.source, stage, meter)
     return stage.finish(lambda entries, files: readme.page(job.name, job.about, entries, files))
 
 

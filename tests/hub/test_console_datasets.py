@@ -41,7 +41,7 @@ WORDS = {
 @contextmanager
 def serving(root: Path, port: int) -> Iterator[Publications]:
     """Serve an agent for the homes and datasets below ``root``."""
-    publications = Publications(root / "datasets", root / "homes")
+    publications = Publications(root / "datasets")
     publications.open()
     app = make_app(root, HUBS, publications=publications, publisher=TOKEN)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def publications(root: Path) -> Iterator[Publications]:
-    made = Publications(root / "datasets", root / "homes")
+    made = Publications(root / "datasets")
     made.open()
     yield made
     made.close()
@@ -46,7 +48,7 @@ def agent(root: Path, publications: Publications) -> TestClient:
 
 
 def ask(agent: TestClient, path: str = "cats", **more: Any) -> Any:
-    source = {"user": "alice", "path": path}
+    source = {"kind": "home", "user": "alice", "path": path}
     return agent.post(
         "/v1/publications", json={"name": "cats", "actor": "ann", "source": source} | more
     )
@@ -105,6 +107,56 @@ def test_a_folder_behind_a_link_is_nobodys_to_publish(
     assert "no link leads to" in found["why"]
 
 
+def zipped(path: Path, members: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize(
+    ("unpack", "expected"),
+    [
+        pytest.param(True, {"a/1.txt": b"one", "2.txt": b"two"}, id="what-is-in-it"),
+        pytest.param(False, None, id="itself"),
+    ],
+)
+def test_an_archive_of_a_home_is_published_as_it_is_or_unpacked(
+    agent: TestClient, root: Path, unpack: bool, expected: dict[str, bytes] | None
+) -> None:
+    path = root / "homes/alice/some/cats.zip"
+    path.parent.mkdir()
+    zipped(path, {"a/1.txt": b"one", "2.txt": b"two"})
+    source = {"kind": "home", "user": "alice", "path": "some/cats.zip", "unpack": unpack}
+    found = stopped(agent, ask(agent, source=source).json()["id"])
+    assert found["state"] == "stored", found["why"]
+    tree = Library.at(root).shelf.tree("cats", found["digest"])
+    kept = expected or {"cats.zip": path.read_bytes()}
+    assert contents(tree) == {
+        name: hashlib.sha256(content).hexdigest() for name, content in kept.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("members", "path", "why"),
+    [
+        pytest.param({"../../out": b"x"}, "bad.zip", "'../../out'", id="hostile"),
+        pytest.param({}, "cats", "is a folder and no archive", id="folder"),
+        pytest.param({}, "link.zip", "no link leads to", id="link"),
+    ],
+)
+def test_what_is_no_archive_or_a_hostile_one_is_refused_whole(
+    agent: TestClient, root: Path, members: dict[str, bytes], path: str, why: str
+) -> None:
+    home = root / "homes/alice"
+    zipped(home / "bad.zip", {"good": b"x", **members})
+    (home / "link.zip").symlink_to("bad.zip")
+    source = {"kind": "home", "user": "alice", "path": path, "unpack": True}
+    found = stopped(agent, ask(agent, source=source).json()["id"])
+    assert found["state"] == "failed"
+    assert why in found["why"]
+    assert not list((root / "datasets/staging").glob("*/version/tree/*"))
+
+
 def test_what_cannot_be_in_a_dataset_is_said_and_can_be_mended(
     agent: TestClient, root: Path
 ) -> None:
@@ -133,14 +185,15 @@ def test_a_worker_that_is_killed_is_gone_on_with_by_the_next_agent(
     big = root / "homes/alice/cats/big"
     with big.open("wb") as file:
         file.truncate(3 * 1024**3)  # long enough to be met at it
-    seen = publications.from_home("cats", "ann", "alice", "cats", about={}, classes=())
+    source = {"kind": "home", "user": "alice", "path": str(root / "homes/alice"), "below": "cats"}
+    seen = publications.begin("cats", "ann", source, about={}, classes=())
     (worker,) = publications._workers.values()
     wait_until(lambda: any(each.progress.done for each in publications.all()), timeout=60)
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     big.unlink()
     assert publications.all()[0].job.state == "gathering"
-    again = Publications(root / "datasets", root / "homes")
+    again = Publications(root / "datasets")
     again.open()
     try:
         wait_until(lambda: again.all()[0].job.state == "stored", timeout=60)
@@ -167,7 +220,7 @@ def test_what_was_cut_short_before_its_files_had_their_place_is_not_announced_an
 
     wait_until(given_up, timeout=20)
     assert agent.delete(f"/v1/publications/{identity}?published=true").status_code == 409
-    again = Publications(root / "datasets", root / "homes")
+    again = Publications(root / "datasets")
     again.open()
     try:
         wait_until(lambda: again.all()[0].job.state == "stored", timeout=60)
@@ -182,7 +235,7 @@ def test_what_was_cut_short_before_its_files_had_their_place_is_not_announced_an
 def test_an_agent_that_ends_ends_its_workers(root: Path) -> None:
     with (root / "homes/alice/cats/big").open("wb") as file:
         file.truncate(3 * 1024**3)
-    made = Publications(root / "datasets", root / "homes")
+    made = Publications(root / "datasets")
     with TestClient(make_app(root, TOKEN, publications=made, publisher=PUBLISHER)) as agent:
         agent.headers["Authorization"] = f"Bearer {PUBLISHER}"
         ask(agent)

@@ -64,7 +64,8 @@ def made(tmp_path: Path) -> Iterator[PublishingAgent]:
 
 def stored(made: PublishingAgent, user: str = "tina", class_name: str = "a") -> str:
     """Publish a folder of somebody's home up to the point at which its files are there."""
-    wanted = Wanted("cats", user, "cats", (class_name,), About("Cats", "CC0", None))
+    source = {"kind": "home", "user": user, "path": "cats"}
+    wanted = Wanted("cats", user, source, (class_name,), About("Cats", "CC0", None))
     begun = asyncio.run(made.agent().begin(wanted))
 
     def whole() -> bool:
@@ -172,7 +173,7 @@ def test_it_looks_at_once_when_it_is_woken_and_soon_after_what_failed(
         announcing = Announcer(made.agent(), desk_of(made))
         task = asyncio.create_task(announcing.run())
         await until(lambda: made.asked)
-        made.publications.from_home("cats", "tina", "tina", "cats", about={}, classes=())
+        made.publications.begin("cats", "tina", made.home("tina", "cats"), about={}, classes=())
         made.down = False
         if not down:
             announcing.wake()

@@ -42,6 +42,11 @@ class PublishingAgent:
             (made / f"{number}.png").write_bytes(os.urandom(1000))
         return made
 
+    def home(self, user: str, name: str) -> dict[str, str]:
+        """Return a folder of somebody's home as the source that the agent makes of it."""
+        path = str(self.root / "homes" / user)
+        return {"kind": "home", "user": user, "path": path, "below": name}
+
 
 class _Switched(httpx.AsyncBaseTransport):
     def __init__(self, agent: PublishingAgent, inside: httpx.AsyncBaseTransport) -> None:
@@ -58,7 +63,7 @@ class _Switched(httpx.AsyncBaseTransport):
 def publishing_agent(root: Path) -> Iterator[PublishingAgent]:
     """Give an agent below ``root``, whose workers end with it."""
     library = Library.at(root)
-    publications = Publications(root / "datasets", root / "homes")
+    publications = Publications(root / "datasets")
     publications.open()
     try:
         yield PublishingAgent(root, publications, library)

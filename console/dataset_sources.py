@@ -1,0 +1,54 @@
+"""What a form or a program names to publish from → a source as the agent takes it.
+
+Each kind of source is a form of its own on the page of datasets. What is somebody else's can be
+named by nobody: whose home or upload it is, is who asks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from room.datasets.paths import check
+from room.said import said
+
+#: How people write where their home is.
+_HOME = re.compile(r"^(?:~|/home/jovyan)(?:/|$)")
+#: The kinds, in the order of the page's forms.
+KINDS = ("home",)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is to be published. ``unpack``: it is archives, and what is in them is published."""
+
+    kind: str = "home"
+    folder: str = ""
+    unpack: bool = False
+
+
+#: What nobody has named yet.
+NOTHING = Origin()
+
+
+def source(origin: Origin, login: str) -> Mapping[str, Any]:
+    """Return a source of somebody's. Raises ``ValueError`` in words."""
+    return _home(origin, login)
+
+
+def _home(origin: Origin, login: str) -> Mapping[str, Any]:
+    path = _folder(origin.folder)
+    return {"kind": "home", "user": login, "path": path, "unpack": origin.unpack}
+
+
+def _folder(text: str) -> str:
+    """Return a folder from the home on. Raises ``ValueError``.
+
+    All of a home is no folder of it: keys and passwords are in there.
+    """
+    path = _HOME.sub("", text.strip()).rstrip("/")
+    if path in ("", "."):
+        raise ValueError(said("no folder is named: write which one of your home, as data/cats"))
+    return check(path)
