@@ -12,7 +12,7 @@ import logging
 import os
 from pathlib import Path
 
-from agent.gpus import Options, accountant, sampler
+from agent.gpus import Options, accountant, sampler, versions
 
 PORT = 8010
 
@@ -56,6 +56,7 @@ def serve(options: Options) -> None:
         counts=counts,
         publications=publications,
         publisher=publisher,
+        versions=versions(options, data_root / "datasets"),
     )
     # Hub and console reach it by name on the control network, where no student is.
     uvicorn.run(app, host="0.0.0.0", port=PORT, access_log=False)  # noqa: S104

@@ -14,13 +14,14 @@ from fastapi import Path as InPath
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
-from agent import host, metrics, publishing_api
+from agent import host, metrics, publishing_api, versions_api
 from agent.classdirs import ClassDirs, DirLimits
 from agent.disk.limits import Limits
 from agent.homes import HomeError, Homes
 from agent.publication_sources import Places
 from agent.publications import Publications
 from agent.snapshot import Snapshot
+from agent.versions import Versions
 from room import accounting, homeuse
 from room.accounting import Reading
 from room.classdirs import HandIn
@@ -103,13 +104,15 @@ def make_app(
     publications: Publications | None = None,
     counts: Counts | None = None,
     publisher: str = "",
+    versions: Versions | None = None,
 ) -> FastAPI:
     """Return the application for the files under ``data_root``, open to holders of ``token``.
 
     Without ``homes`` they are those under it, whose limits are forgotten at its end; without
     ``classes`` they are those under it. Without ``looks`` it knows of no GPU; without ``counts`` it
     knows of nobody's use of CPU and memory. ``publisher`` is the token of who asks for
-    ``publications``, and opens nothing else: a room that has none of either publishes nothing.
+    ``publications`` and ``versions``, and opens nothing else: a room that has none of either
+    publishes nothing.
     """
     authorized = _holder_of(token)
 
@@ -117,6 +120,8 @@ def make_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         if publications is not None:
             publications.open()
+        if versions is not None:
+            versions.open()
         yield
         # Here, and not behind the server: that ends its process by the signal it was sent.
         if publications is not None:
@@ -140,6 +145,8 @@ def make_app(
     if publications is not None and publisher:
         places = Places(data_root / "homes")
         publishing_api.serve(app, publications, places, _holder_of(publisher))
+    if versions is not None and publisher:
+        versions_api.serve(app, versions, _holder_of(publisher))
     if counts is not None:
         _serve_counts(app, counts, authorized)
     return app

@@ -14,6 +14,7 @@ from agent.known import Known
 from agent.nvml import NvmlSource
 from agent.reading import Source
 from agent.snapshot import Sampler
+from agent.versions import Versions
 from agent.xid import XidWatch
 from room.models import Owner
 from room.settings import Settings, load
@@ -70,6 +71,13 @@ def sampler(options: Options, *, listen: bool, counts: Accountant | None = None)
         cpu=cgroups.reader(options.cgroups) if counts is None else counts.cpu,
         memory=(lambda _containers: {}) if counts is None else counts.memory,
     )
+
+
+def versions(options: Options, datasets: Path) -> Versions | None:
+    """Return who removes retired versions; None without the engine, which says what is in use."""
+    if options.socket is None:
+        return None
+    return Versions(datasets, servers.mounter(options.socket, _settings(options).name))
 
 
 def _settings(options: Options) -> Settings:

@@ -16,6 +16,11 @@ TIMEOUT = 10.0
 
 SILENT = said("The room cannot look at what is being published right now. Try again in a minute.")
 
+UNKNOWN = said(
+    "The room cannot tell right now which versions servers have, so nothing was removed. "
+    "Try again in a minute."
+)
+
 
 class AgentError(Exception):
     """The agent does not answer, or refuses. ``words`` are for people."""
@@ -122,9 +127,27 @@ class Agent:
         """Remove what is left of one that is in the room's database, or is not to come there."""
         await self._ask("DELETE", f"/{identity}?published=true")
 
-    async def _ask(self, method: str, path: str, body: Any = None) -> Any:
+    async def in_use(self) -> tuple[int, set[tuple[str, str]]]:
+        """Return name and digest of the versions that are in use, and as of when that holds.
+
+        Raises ``AgentError`` also when the engine does not answer the agent.
+        """
         try:
-            answer = await self._http.request(method, f"/v1/publications{path}", json=body)
+            found = await self._ask("GET", "/in-use", of="versions")
+        except (AgentError, GoneError) as error:
+            raise AgentError(UNKNOWN) from error
+        return found["looked_at"], {(name, digest) for name, digest in found["versions"]}
+
+    async def remove(self, name: str, digest: str, looked_at: int) -> None:
+        """Remove the files of a version that was not in use at that time."""
+        body = {"name": name, "digest": digest, "looked_at": looked_at}
+        await self._ask("POST", "/remove", body, of="versions")
+
+    async def _ask(
+        self, method: str, path: str, body: Any = None, *, of: str = "publications"
+    ) -> Any:
+        try:
+            answer = await self._http.request(method, f"/v1/{of}{path}", json=body)
         except httpx.HTTPError as error:
             raise AgentError from error
         if answer.status_code == 404 and path:

@@ -23,6 +23,7 @@ from console.guard import ForbiddenError, Guard, NotSignedInError, OldPageError,
 from console.hub import HubError
 from console.kept import MOST_SENT
 from console.parts import Parts
+from console.pruning import Pruning
 from console.render import STATIC, Pages
 from room.said import said
 from room.settings import Settings
@@ -75,7 +76,13 @@ def make_app(
         lifespan=lifespan,
     )
     app.state.parts = Parts(
-        desk, guard, pages_, Changes(desk, profiles), settings or Settings(), datasets
+        desk,
+        guard,
+        pages_,
+        Changes(desk, profiles),
+        settings or Settings(),
+        datasets,
+        Pruning(desk, agent),
     )
     app.mount(f"{prefix}static", StaticFiles(directory=STATIC))
     app.include_router(pages.router(prefix))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -45,6 +46,7 @@ async def _page(request: Request, parts: Parts, visit: Visit, **more: Any) -> Re
         rows=rows,
         found=await datasets.all(visit),
         may_publish=datasets.may_publish(visit),
+        retired=await parts.pruning.prunable(visit, timedelta(0)),
         classes=await datasets.classes(visit),
         most=MOST,
         **{"said": "", "failed": "", "tried": Fields(), "kinds": KINDS, **more},

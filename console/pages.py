@@ -17,6 +17,7 @@ from console import (
     guard,
     own_pages,
     people_pages,
+    retired_pages,
     slip_pages,
     usage_pages,
 )
@@ -44,6 +45,7 @@ def router(prefix: str) -> APIRouter:
     _signing_in(made)
     own_pages.add(made)
     dataset_pages.add(made)
+    retired_pages.add(made)
     _class(made)
     _admin(made)
     cell_pages.add(made)

@@ -13,6 +13,7 @@ from console.changes import Changes
 from console.datasets import Datasets
 from console.desk import Desk
 from console.guard import Guard, Visit, require
+from console.pruning import Pruning
 from console.render import Pages
 from room.settings import Settings
 
@@ -27,6 +28,7 @@ class Parts:
     changes: Changes
     settings: Settings
     datasets: Datasets
+    pruning: Pruning
 
 
 def parts_of(request: Request) -> Parts:

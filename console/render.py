@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from console.told_archives import ARCHIVES
 from console.words import TITLES, TOLD, VALUES
 from room.languages import COOKIE, LANGUAGES, catalogue, choose
 from room.said import Phrasebook, Said, translated
@@ -20,7 +21,7 @@ from room.values import readable_size
 
 HERE = Path(__file__).parent
 TEMPLATES, STATIC, LOCALE = HERE / "templates", HERE / "static", HERE / "locale"
-_TOLD = Phrasebook(TOLD)
+_TOLD = Phrasebook((*TOLD, *ARCHIVES))
 
 
 class Pages:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -104,6 +105,9 @@ def _appear(shelf: Shelf, desk: Desk, job: Job) -> None:
         made.replace(place)
         for path in (place.parent, shelf.versions):
             _sync(path)
+    # From now on they are this version's, too: see ``upkeep.remove``.
+    now = time.time_ns()
+    os.utime(place, ns=(now, now))
 
 
 def announce(catalog: Catalog, desk: Desk, job: Job) -> Published:

@@ -99,8 +99,7 @@ def prune(
         what = Reference(name, version.number)
         aside = shelf.staging / f"{TRASH}{uuid.uuid4()}"
         with shelf.locked():
-            claimed = {(job.name, job.digest) for job in desk.all() if job.state == "stored"}
-            if (name, version.digest) in claimed | set(mounted):
+            if (name, version.digest) in in_use(desk, mounted):
                 kept.append(what)
                 continue
             try:
@@ -114,8 +113,32 @@ def prune(
     return Pruned(tuple(gone), tuple(kept), freed)
 
 
-def sweep(catalog: Catalog, desk: Desk) -> list[str]:
-    """Remove what crashes left and nobody works on any more; return what it was.
+def in_use(desk: Desk, mounted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return name and digest of the files that stay: those of servers and of publications."""
+    return {(job.name, job.digest) for job in desk.all() if job.state == "stored"} | set(mounted)
+
+
+def remove(
+    desk: Desk, name: str, digest: str, mounted: Collection[tuple[str, str]], looked_at: int
+) -> int:
+    """Remove the files of what the room's database has as removed; return the bytes freed.
+
+    For who has no database. ``looked_at``: nanoseconds since 1970 at which these files were not in
+    use. What a publication has found there since is another version's by now, and stays.
+    """
+    shelf = desk.shelf
+    aside = shelf.staging / f"{TRASH}{uuid.uuid4()}"
+    with shelf.locked():
+        place = shelf.version(name, digest)
+        claimed = (name, digest) in in_use(desk, mounted)
+        if not place.exists() or claimed or place.stat().st_mtime_ns > looked_at:
+            return 0
+        shelf.set_aside(name, digest, aside)
+    return shelf.clear(aside)
+
+
+def tidy(desk: Desk) -> list[str]:
+    """Remove what crashes left in the staging directory; return what it was.
 
     A publication that can go on is no such thing.
     """
@@ -130,6 +153,12 @@ def sweep(catalog: Catalog, desk: Desk) -> list[str]:
         else:
             continue
         found.append(path.name)
+    return found
+
+
+def sweep(catalog: Catalog, desk: Desk) -> list[str]:
+    """Remove what crashes left and nobody works on any more; return what it was."""
+    shelf, found = desk.shelf, tidy(desk)
     with shelf.locked():
         for name, digest in _unknown(catalog, desk):
             aside = shelf.staging / f"{TRASH}{uuid.uuid4()}"

@@ -21,7 +21,11 @@ def extracted(package: str) -> dict[str | tuple[str, ...], list[str]]:
     found: dict[str | tuple[str, ...], list[str]] = {}
     messages = extract_from_dir(
         ROOT / package,
-        method_map=[("templates/**.html", "jinja2.ext:babel_extract"), ("words.py", "python")],
+        method_map=[
+            ("templates/**.html", "jinja2.ext:babel_extract"),
+            ("words.py", "python"),
+            ("told_*.py", "python"),
+        ],
         options_map={"templates/**.html": {"silent": "false", "newstyle_gettext": "true"}},
         keywords={"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)},
     )

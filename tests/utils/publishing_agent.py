@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
 from agent.app import make_app
 from agent.publications import Publications
+from agent.servers import ServersUnknownError
+from agent.versions import Versions
 from console.agent import Agent
 from tests.utils.published import Library
 
@@ -20,19 +22,35 @@ HUBS, TOKEN = "h" * 40, "p" * 40
 
 @dataclass
 class PublishingAgent:
-    """Everything below ``root``; ``down``: it answers nobody. ``asked``: how often it was."""
+    """Everything below ``root``; ``down``: it answers nobody. ``asked``: how often it was.
+
+    ``mounted``: what servers have; None: its engine does not answer.
+    """
 
     root: Path
     publications: Publications
     library: Library
     down: bool = False
     asked: int = 0
+    mounted: set[tuple[str, str]] | None = field(default_factory=set)
 
     def agent(self) -> Agent:
         """Return a console's own way to it."""
-        app = make_app(self.root, HUBS, publications=self.publications, publisher=TOKEN)
+        app = make_app(
+            self.root,
+            HUBS,
+            publications=self.publications,
+            publisher=TOKEN,
+            versions=Versions(self.root / "datasets", self.servers),
+        )
         inside = httpx.ASGITransport(app)
         return Agent("http://agent", TOKEN, _Switched(self, inside))
+
+    def servers(self) -> set[tuple[str, str]]:
+        """Return name and digest of what servers have."""
+        if self.mounted is None:
+            raise ServersUnknownError("the engine does not answer")
+        return self.mounted
 
     def folder(self, user: str, name: str, files: int = 3) -> Path:
         """Make a folder of somebody's home with files in it, and return it."""
