@@ -168,10 +168,10 @@ def verify(which: Reference | None) -> None:
 
     Without NAME every version of every dataset; without @N every version of NAME.
     """
-    from publishing import upkeep
+    from publishing.mending import look_through
     from room.datasets.names import Reference
 
-    wrong = 0
+    wrong, gone = 0, 0
     with opened() as library:
         chosen = [library.catalog.get(which.name)] if which else library.catalog.all()
         for each in chosen:
@@ -182,15 +182,18 @@ def verify(which: Reference | None) -> None:
                     continue
                 what = Reference(each.name, version.number)
                 with datasetjob.shown(f"Reading {what}", version.size) as tell:
-                    damaged = upkeep.verify(library.desk.shelf, each.name, version.digest, tell)
-                library.catalog.verified(what, len(damaged))
-                wrong += len(damaged)
-                for path in damaged:
-                    click.echo(f"  {what}: {path} is not as published", err=True)
-    if wrong:
+                    damaged = look_through(library.desk.shelf, each.name, version.digest, tell)
+                library.catalog.verified(what, None if damaged is None else len(damaged))
+                wrong += len(damaged or ())
+                gone += damaged is None
+                for line in datasetview.damage(what, damaged):
+                    click.echo(f"  {line}", err=True)
+    if wrong or gone:
         raise Problem(
-            f"{wrong} files are not as published.",
-            "Publish the dataset again from its source, then retire the damaged version.",
+            f"{datasetview.count(wrong, 'file')} not as published, "
+            f"{datasetview.count(gone, 'version')} not on this host.",
+            "No server starts with such a version. Publish it again from its source, which puts "
+            "it right, or retire it.",
         )
 
 
@@ -203,8 +206,8 @@ def retire(which: Reference) -> None:
     """
     with opened() as library:
         version = library.catalog.retire(which)
-        newest = library.catalog.get(which.name).newest
-        then = f"Servers start with {which.name}@{newest.number}." if newest else "None is left."
+        next_ = library.catalog.get(which.name).usable
+        then = f"Servers start with {which.name}@{next_.number}." if next_ else "None is left."
         click.echo(f"{which.name}@{version.number} is retired. {then}")
 
 

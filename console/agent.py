@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from room.datasets.model import About
+from room.datasets.readme import Shape
 from room.said import said
 
 #: Seconds the agent may take to answer.
@@ -56,6 +57,7 @@ class Publication:
     digest: str
     size: int
     files: int
+    shape: Shape
 
     @property
     def stopped(self) -> bool:
@@ -164,4 +166,5 @@ def _publication(found: Mapping[str, Any]) -> Publication:
         digest=str(found["digest"]),
         size=int(found["size"]),
         files=int(found["files"]),
+        shape=Shape(found["shape"], str(found["example"])),
     )

@@ -126,7 +126,21 @@ def test_verify_names_the_damaged_file_and_ends_in_failure(
     picture.write_bytes(b"PICTURE")
     said = run("verify", "cats@1", status=FAILED).output
     assert "cats@1: train/cat/1.png is not as published" in said
-    assert "1 files damaged" in run("list").output
+    assert "No server starts with such a version." in said
+    for shown in ("list", "show"):
+        assert "1 file damaged" in run(shown, *(["cats"] if shown == "show" else [])).output
+    assert "These are the files of cats@1 already" in run("publish", "cats", cats).output
+    assert "damaged" not in run("list").output
+    assert "not as published" not in run("verify", "cats").output
+
+
+def test_verify_says_which_version_is_not_on_the_host(run: Run, cats: Path, tmp_path: Path) -> None:
+    run("publish", "cats", cats)
+    shutil.rmtree(tmp_path / "room/datasets/versions/cats")
+    said = run("verify", status=FAILED).output
+    assert "cats@1: its files are not on this host" in said
+    assert "1 version is not on this host" in " ".join(said.split())
+    assert "not on this host" in run("show", "cats").output
 
 
 def test_prune_removes_nothing_while_nobody_can_tell_what_runs(run: Run, cats: Path) -> None:
