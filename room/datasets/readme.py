@@ -68,7 +68,11 @@ def snippet(name: str, found: Shape) -> str:
                 f'images = datasets.ImageFolder("{at}", transform=transforms.ToTensor())'
             )
         case "webdataset":
-            return f'import webdataset\n\nsamples = webdataset.WebDataset("{at}").decode("pil")'
+            return (
+                "import webdataset\n\n"
+                f'shards = webdataset.WebDataset("{at}", shardshuffle=False)\n'
+                'samples = shards.decode("pil")'
+            )
         case "parquet":
             return f'import pandas\n\ntable = pandas.read_parquet("{at}")'
         case "arrow":
