@@ -194,4 +194,6 @@ def as_dict(seen: Publication) -> dict[str, Any]:
         "digest": job.digest,
         "size": job.size,
         "files": job.files,
+        "shape": job.shape,
+        "example": job.example,
     }

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
-from cli import context, datasetview
-from cli.errors import Problem, from_os_error
-from cli.people import Span, actor
+from cli import context, datasetjob, datasetview
+from cli.datasetlibrary import opened
+from cli.errors import Problem
+from cli.people import Span
 
 if TYPE_CHECKING:
-    from publishing.job import Desk, Job
-    from room.datasets.catalog import Catalog
-    from room.datasets.model import Published
     from room.datasets.names import Reference
 
 
@@ -33,6 +28,20 @@ class Name(click.ParamType):
 
         try:
             return normalize(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class Login(click.ParamType):
+    """Who somebody is in this room."""
+
+    name = "login"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from room.names import normalize_login
+
+        try:
+            return normalize_login(value)
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
 
@@ -69,13 +78,6 @@ class ClassName(click.ParamType):
             self.fail(f"{error}.", param, ctx)
 
 
-class Library(NamedTuple):
-    """The datasets of this room: what they are, and where they lie."""
-
-    catalog: Catalog
-    desk: Desk
-
-
 @click.group()
 def dataset() -> None:
     """Publish data for a class, version by version.
@@ -85,6 +87,7 @@ def dataset() -> None:
 
     \b
     room dataset publish cifar10 ./cifar10 --class ml101
+    room dataset publish cats data/cats --home alice --class ml101
     room dataset list            what there is, for whom, and what is under way
     room dataset show cifar10    its versions
     room dataset verify cifar10  read it through
@@ -95,24 +98,28 @@ def dataset() -> None:
 
 @dataset.command()
 @click.argument("name", type=Name(), metavar="NAME")
-@click.argument("path", type=click.Path(exists=True, path_type=Path), metavar="PATH")
+@click.argument("path", metavar="PATH")
 @click.option(
     "--class", "classes", type=ClassName(), multiple=True, metavar="CLASS", help="For this class."
 )
 @click.option("--everyone", is_flag=True, help="For everybody.")
+@click.option("--home", type=Login(), metavar="LOGIN", help="PATH is in this person's home.")
 @click.option("--unpack", is_flag=True, help="PATH is a zip or tar: publish what is in it.")
 @click.option("--description", help="What it is, in a sentence.")
 @click.option("--licence", help="As CC-BY-4.0.")
 @click.option("--source", help="Where it comes from.")
 def publish(
     name: str,
-    path: Path,
+    path: str,
     classes: tuple[str, ...],
     everyone: bool,
+    home: str | None,
     unpack: bool,
     **about: str | None,
 ) -> None:
     """Publish the folder or file at PATH as the newest version of NAME.
+
+    With --home it is a copy of what somebody has in their home: data/cats.
 
     Files that the room has already, in this or another dataset, are not stored
     again. Interrupted, run the same command again: it goes on where it was. Who
@@ -123,8 +130,12 @@ def publish(
     chosen = (*classes, EVERYONE) if everyone else classes
     told = {key: value for key, value in about.items() if value is not None}
     with opened() as library:
-        job = _begin(library, name, _source(path, unpack), chosen, told)
-        published = _run(library, job)
+        if home is None:
+            source = datasetjob.of_host(Path(path), unpack)
+        else:
+            source = datasetjob.of_home(home, path, unpack)
+        job = datasetjob.begin(library, name, source, chosen, told)
+        published = datasetjob.run(library, job)
         click.echo(datasetview.published(library.catalog.get(name), published))
 
 
@@ -157,10 +168,10 @@ def verify(which: Reference | None) -> None:
 
     Without NAME every version of every dataset; without @N every version of NAME.
     """
-    from publishing import upkeep
+    from publishing.mending import look_through
     from room.datasets.names import Reference
 
-    wrong = 0
+    wrong, gone = 0, 0
     with opened() as library:
         chosen = [library.catalog.get(which.name)] if which else library.catalog.all()
         for each in chosen:
@@ -170,16 +181,19 @@ def verify(which: Reference | None) -> None:
                 if version.pruned_at is not None:
                     continue
                 what = Reference(each.name, version.number)
-                with _shown(f"Reading {what}", version.size) as tell:
-                    damaged = upkeep.verify(library.desk.shelf, each.name, version.digest, tell)
-                library.catalog.verified(what, len(damaged))
-                wrong += len(damaged)
-                for path in damaged:
-                    click.echo(f"  {what}: {path} is not as published", err=True)
-    if wrong:
+                with datasetjob.shown(f"Reading {what}", version.size) as tell:
+                    damaged = look_through(library.desk.shelf, each.name, version.digest, tell)
+                library.catalog.verified(what, None if damaged is None else len(damaged))
+                wrong += len(damaged or ())
+                gone += damaged is None
+                for line in datasetview.damage(what, damaged):
+                    click.echo(f"  {line}", err=True)
+    if wrong or gone:
         raise Problem(
-            f"{wrong} files are not as published.",
-            "Publish the dataset again from its source, then retire the damaged version.",
+            f"{datasetview.count(wrong, 'file')} not as published, "
+            f"{datasetview.count(gone, 'version')} not on this host.",
+            "No server starts with such a version. Publish it again from its source, which puts "
+            "it right, or retire it.",
         )
 
 
@@ -192,8 +206,8 @@ def retire(which: Reference) -> None:
     """
     with opened() as library:
         version = library.catalog.retire(which)
-        newest = library.catalog.get(which.name).newest
-        then = f"Servers start with {which.name}@{newest.number}." if newest else "None is left."
+        next_ = library.catalog.get(which.name).usable
+        then = f"Servers start with {which.name}@{next_.number}." if next_ else "None is left."
         click.echo(f"{which.name}@{version.number} is retired. {then}")
 
 
@@ -267,42 +281,6 @@ def cancel(publication: str) -> None:
 # --- parts --------------------------------------------------------------------------------------
 
 
-@contextmanager
-def opened() -> Iterator[Library]:
-    """Give the room's datasets, and say what goes wrong with them in words."""
-    from publishing import archives, copying, publish
-    from publishing import job as jobs
-    from publishing.shelf import Shelf
-    from room.datasets.catalog import Catalog
-    from room.datasets.model import NoSuchDatasetError
-    from room.datasets.paths import PathRefusedError
-
-    shelf = Shelf(context.settings().data_root / "datasets")
-    catalog = Catalog(context.store(), actor=actor(), origin="command")
-    try:
-        shelf.prepare()
-        yield Library(catalog, jobs.Desk(shelf))
-    except NoSuchDatasetError as error:
-        raise Problem(_sentence(error), "See which there are: room dataset list") from error
-    except archives.ArchiveRefusedError as error:
-        raise Problem(str(error), "Nothing was published.") from error
-    except PathRefusedError as error:
-        remedy = "Nothing was published. Remove or rename it, then run the same command again."
-        raise Problem(str(error), remedy) from error
-    except copying.ChangedError as error:
-        raise Problem(_sentence(error), "Publish it when nobody writes there.") from error
-    except publish.NoSpaceError as error:
-        raise Problem(str(error)) from error
-    except jobs.BusyJobError as error:
-        raise Problem(_sentence(error), "See how far it is: room dataset list") from error
-    except jobs.CancelledJobError as error:
-        raise Problem(_sentence(error), "Nothing is left of it.") from error
-    except LookupError as error:
-        raise Problem(_sentence(error), "See them: room dataset list") from error
-    except OSError as error:
-        raise from_os_error(error) from error
-
-
 async def _mounted() -> set[tuple[str, str]]:
     """Return name and digest of what servers have, also those that are being made or stopped."""
     from engine.client import Engine, EngineUnavailableError
@@ -320,79 +298,3 @@ async def _mounted() -> set[tuple[str, str]]:
         ) from error
     finally:
         engine.close()
-
-
-def _source(path: Path, unpack: bool) -> dict[str, Any]:
-    whole = path.resolve()
-    if unpack and whole.is_dir():
-        raise Problem(f"{path} is a folder, and --unpack is for archives.", "Leave --unpack out.")
-    if whole.is_dir():
-        return {"kind": "folder", "path": str(whole)}
-    return {"kind": "file", "path": str(whole), "unpack": unpack}
-
-
-def _begin(
-    library: Library,
-    name: str,
-    source: dict[str, Any],
-    classes: Sequence[str],
-    about: dict[str, str],
-) -> Job:
-    """Return a publication to work on: the one that was interrupted, if it was of the same."""
-    from dataclasses import replace
-
-    from publishing import sources
-
-    for job in library.desk.all():
-        if job.name == name and job.source == source and not library.desk.running(job):
-            click.echo(f"Going on with what was begun {datasetview.ago(job)}.", err=True)
-            merged = dict(job.about) | about
-            return library.desk.write(
-                replace(job, classes=tuple(classes) or job.classes, about=merged)
-            )
-    found = sources.measure(source, library.desk.shelf.newest(name))
-    return library.desk.begin(
-        name,
-        library.catalog.actor,
-        source,
-        about=about,
-        classes=classes,
-        expected=found.size,
-        same=found.same,
-    )
-
-
-def _run(library: Library, job: Job) -> Published:
-    from publishing.publish import publish
-
-    with _shown(f"Publishing {job.name}", job.expected) as tell:
-        return publish(library.catalog, library.desk, job, library.desk.note(job, tell))
-
-
-@contextmanager
-def _shown(title: str, total: int) -> Iterator[Any]:
-    """Show how much of ``total`` bytes is done, at which rate, and what time is left."""
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, transient=False) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda count: progress.advance(task, count)
-
-
-def _sentence(error: Exception) -> str:
-    text = os.fspath(str(error))
-    return f"{text[:1].upper()}{text[1:]}."

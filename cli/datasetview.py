@@ -9,7 +9,8 @@ import click
 
 if TYPE_CHECKING:
     from publishing.job import Desk, Job
-    from room.datasets.model import Dataset, Published
+    from room.datasets.model import Dataset, Published, Version
+    from room.datasets.names import Reference
 
 
 def published(known: Dataset, made: Published) -> str:
@@ -26,6 +27,18 @@ def published(known: Dataset, made: Published) -> str:
     if not made.new:
         return f"These are the files of {what} already ({holds}). {then}"
     return f"{what} is published: {holds}. {then}"
+
+
+def count(number: int, what: str) -> str:
+    """Return ``1 file is``, ``2 files are``."""
+    return f"1 {what} is" if number == 1 else f"{number} {what}s are"
+
+
+def damage(what: Reference, damaged: Sequence[str] | None) -> list[str]:
+    """Return what was found of a version that was read through, None: nothing of it is there."""
+    if damaged is None:
+        return [f"{what}: its files are not on this host"]
+    return [f"{what}: {path} is not as published" for path in damaged]
 
 
 def classes(known: Dataset) -> str:
@@ -75,7 +88,7 @@ def print_all(found: Sequence[Dataset]) -> None:
             readable_size(newest.size) if newest else "",
             f"{newest.files:,}" if newest else "",
             Text(classes(each)),
-            "" if newest is None or not newest.damaged else f"{newest.damaged} files damaged",
+            "" if newest is None or newest.usable else _state(newest),
         )
     Console().print(table)
 
@@ -100,14 +113,6 @@ def print_one(known: Dataset) -> None:
         "Version", "Size", "Files", "Published", "By", "Digest", "State", box=None, pad_edge=False
     )
     for each in known.versions:
-        if each.pruned_at is not None:
-            state = f"removed {each.pruned_at:%Y-%m-%d}"
-        elif each.retired_at is not None:
-            state = f"retired {each.retired_at:%Y-%m-%d}"
-        elif each.damaged:
-            state = f"{each.damaged} files damaged"
-        else:
-            state = f"whole {each.verified_at:%Y-%m-%d}" if each.verified_at else "not looked at"
         table.add_row(
             f"@{each.number}",
             readable_size(each.size),
@@ -115,6 +120,19 @@ def print_one(known: Dataset) -> None:
             f"{each.published_at:%Y-%m-%d}",
             Text(each.published_by),
             each.digest[:12],
-            state,
+            _state(each),
         )
     Console().print(table)
+
+
+def _state(version: Version) -> str:
+    looked = f", {version.verified_at:%Y-%m-%d}" if version.verified_at else ""
+    if version.pruned_at is not None:
+        return f"removed {version.pruned_at:%Y-%m-%d}"
+    if version.retired_at is not None:
+        return f"retired {version.retired_at:%Y-%m-%d}"
+    if not version.here:
+        return "not on this host"
+    if version.damaged:
+        return f"{count(version.damaged, 'file').rpartition(' ')[0]} damaged{looked}"
+    return f"whole{looked.replace(',', '')}" if looked else "not looked at"

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from room.datasets.model import About
+from room.datasets.readme import Shape
 from room.said import said
 
 #: Seconds the agent may take to answer.
@@ -61,6 +62,7 @@ class Publication:
     digest: str
     size: int
     files: int
+    shape: Shape
 
     @property
     def stopped(self) -> bool:
@@ -187,4 +189,5 @@ def _publication(found: Mapping[str, Any]) -> Publication:
         digest=str(found["digest"]),
         size=int(found["size"]),
         files=int(found["files"]),
+        shape=Shape(found["shape"], str(found["example"])),
     )

@@ -86,6 +86,7 @@ class Announcer:
             publication.about,
             publication.classes,
             job=publication.id,
+            shape=publication.shape,
         )
         self._log.info("%s@%s is published by %s", made.name, made.version.number, catalog.actor)
         return None

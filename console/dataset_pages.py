@@ -15,7 +15,7 @@ from console.dataset_sources import KINDS, Origin
 from console.datasets import Datasets, Fields, Row
 from console.guard import ForbiddenError, Visit
 from console.parts import Parts, parts_of
-from room.datasets.readme import Shape, snippet
+from room.datasets.readme import FILES, snippet
 from room.datasets.rights import MOST
 from room.said import reason
 
@@ -111,6 +111,7 @@ def _one(made: APIRouter) -> None:
         request: Request, parts: Parts, visit: Visit, name: str, **more: Any
     ) -> Response:
         told = await parts.datasets.get(visit, name)
+        started = told.dataset.usable or told.dataset.newest
         return parts.pages.page(
             request,
             "dataset.html",
@@ -119,7 +120,7 @@ def _one(made: APIRouter) -> None:
             may_publish=parts.datasets.may_publish(visit),
             people=await parts.datasets.people(told.classes) if told.manages else {},
             classes=await parts.datasets.classes(visit) if told.manages else [],
-            load=snippet(name, Shape("files")),
+            load=snippet(name, started.shape if started else FILES),
             most=MOST,
             **{"said": "", "failed": "", "tried": None, **more},
         )

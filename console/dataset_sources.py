@@ -6,16 +6,12 @@ named by nobody: whose home or upload it is, is who asks.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from room.datasets.paths import check
-from room.said import said
+from room.datasets.homes import below
 
-#: How people write where their home is.
-_HOME = re.compile(r"^(?:~|/home/jovyan)(?:/|$)")
 #: The kinds, in the order of the page's forms.
 KINDS = ("home",)
 
@@ -39,16 +35,5 @@ def source(origin: Origin, login: str) -> Mapping[str, Any]:
 
 
 def _home(origin: Origin, login: str) -> Mapping[str, Any]:
-    path = _folder(origin.folder)
+    path = below(origin.folder)
     return {"kind": "home", "user": login, "path": path, "unpack": origin.unpack}
-
-
-def _folder(text: str) -> str:
-    """Return a folder from the home on. Raises ``ValueError``.
-
-    All of a home is no folder of it: keys and passwords are in there.
-    """
-    path = _HOME.sub("", text.strip()).rstrip("/")
-    if path in ("", "."):
-        raise ValueError(said("no folder is named: write which one of your home, as data/cats"))
-    return check(path)

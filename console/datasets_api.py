@@ -161,8 +161,8 @@ def _publications(made: APIRouter) -> None:
 
 def _dataset(told: Told) -> dict[str, Any]:
     known = told.dataset
-    newest = known.newest
-    versions = known.versions if told.manages else () if newest is None else (newest,)
+    started = known.usable or known.newest
+    versions = known.versions if told.manages else () if started is None else (started,)
     return {
         "name": known.name,
         "path": f"/datasets/{known.name}",
@@ -171,7 +171,7 @@ def _dataset(told: Told) -> dict[str, Any]:
         "source": known.source,
         "classes": list(told.classes),
         "manages": told.manages,
-        "version": newest and newest.number,
+        "version": known.usable and known.usable.number,
         "versions": [_version(each) for each in versions],
     }
 
@@ -188,6 +188,8 @@ def _version(version: Version) -> dict[str, Any]:
         "pruned_at": version.pruned_at and version.pruned_at.isoformat(),
         "verified_at": version.verified_at and version.verified_at.isoformat(),
         "damaged": version.damaged,
+        "here": version.here,
+        "usable": version.usable,
     }
 
 

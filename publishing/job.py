@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from publishing.shelf import Shelf
+from room.datasets.readme import Kind
 
 #: Seconds between two notes of how far it is, which are also looks at whether it is to stop.
 NOTE_EVERY = 0.5
@@ -45,7 +46,7 @@ class Job:
     ``source``: what it is made from, as its reader wants it; no password is in it. ``expected``,
     ``same`` (of those, what looks like files of the version before) and ``size`` are bytes; times
     are seconds since 1970. ``boot``: of which start of the machine its files are: what was not
-    synced before the last one may be lost.
+    synced before the last one may be lost. ``shape`` and ``example``: what its files look like.
     """
 
     id: str
@@ -63,6 +64,8 @@ class Job:
     digest: str = ""
     size: int = 0
     files: int = 0
+    shape: Kind = "files"
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True)

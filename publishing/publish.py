@@ -10,12 +10,14 @@ from dataclasses import replace
 
 from publishing import archives, sources
 from publishing.job import CancelledJobError, Desk, Job, Meter, boot, failed
+from publishing.mending import mend
 from publishing.shelf import Shelf
 from publishing.stage import Stage
 from room.datasets import readme
 from room.datasets.catalog import Catalog
-from room.datasets.manifest import Summary
+from room.datasets.manifest import Entry, Summary
 from room.datasets.model import About, Published
+from room.datasets.readme import FILES, Shape
 from room.datasets.space import refusal
 
 
@@ -40,7 +42,7 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
         before = shelf.newest(job.name)
         job = desk.write(_measured(replace(job, state="gathering", why="", boot=boot()), before))
         meter.expect(job.expected)
-        summary = _collect(desk, job, meter, before, resume)
+        summary, shape = _collect(desk, job, meter, before, resume)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             desk.write(failed(job, error.strerror or str(error)))
@@ -59,6 +61,9 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
         desk.write(failed(job, str(error)))
         raise
     with shelf.locked():
+        place = shelf.version(job.name, summary.digest)
+        if place.exists():
+            mend(desk.directory(job) / "version", place)
         job = desk.write(
             replace(
                 job,
@@ -66,6 +71,8 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
                 digest=summary.digest,
                 size=summary.size,
                 files=summary.files,
+                shape=shape.kind,
+                example=shape.example,
             )
         )
         _appear(shelf, desk, job)
@@ -82,8 +89,8 @@ def _measured(job: Job, before: Mapping[str, int]) -> Job:
 
 def _collect(
     desk: Desk, job: Job, meter: Meter, before: Mapping[str, int], resume: bool
-) -> Summary:
-    """Stage all of a publication's files; return what they are."""
+) -> tuple[Summary, Shape]:
+    """Stage all of a publication's files; return what they are, and what they look like."""
     why = refusal(desk.left(job), desk.shelf.disk(), desk.promised(job))
     if why is not None:
         raise NoSpaceError(why)
@@ -94,7 +101,14 @@ def _collect(
         resume, tell = False, meter.look
     stage = Stage(desk.shelf, desk.directory(job), tell, resume=resume, before=before)
     sources.read(job.source, stage, meter)
-    return stage.finish(lambda entries, files: readme.page(job.name, job.about, entries, files))
+    shape = FILES
+
+    def page(entries: list[Entry], files: Summary) -> str:
+        nonlocal shape
+        shape = readme.shape(entries)
+        return readme.page(job.name, job.about, shape, files)
+
+    return stage.finish(page), shape
 
 
 def _appear(shelf: Shelf, desk: Desk, job: Job) -> None:
@@ -118,6 +132,7 @@ def announce(catalog: Catalog, desk: Desk, job: Job) -> Published:
         About(**{key: value for key, value in job.about.items() if value}),
         job.classes,
         job=job.id,
+        shape=Shape(job.shape, job.example),
     )
     desk.end(job)
     return published

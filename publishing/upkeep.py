@@ -44,8 +44,7 @@ def verify(
     with ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="verify") as pool:
         looked = pool.map(look, entries, chunksize=16)
         damaged = [entry.path for entry, wrong in zip(entries, looked, strict=True) if wrong]
-    known = {entry.path for entry in entries}
-    return damaged + sorted(set(_found(os.fspath(tree))) - known)
+    return damaged + strangers(os.fspath(tree), entries)
 
 
 def _damaged(tree: str, tell: Callable[[int], None], entry: Entry) -> bool:
@@ -66,6 +65,11 @@ def _damaged(tree: str, tell: Callable[[int], None], entry: Entry) -> bool:
                 return found != (entry.sha256, entry.size) or mode != mode_bits(entry.mode)
     except OSError:
         return True
+
+
+def strangers(tree: str, entries: Collection[Entry]) -> list[str]:
+    """Return the paths of files and links that are there and in no manifest."""
+    return sorted(set(_found(tree)) - {entry.path for entry in entries})
 
 
 def _found(tree: str) -> list[str]:

@@ -114,7 +114,7 @@ class DatasetTraits(HasTraits):
             raise Refusal(found, 400)
         for why in found.left_out:
             self.log.warning(
-                "%s starts without what profile %s preselects: %s", self.owner, chosen.profile, why
+                "%s, of profile %s, starts without a dataset: %s", self.owner, chosen.profile, why
             )
         self._pinned = found.pinned
 

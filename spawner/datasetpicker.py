@@ -47,14 +47,14 @@ def offers(
 ) -> list[Offer]:
     """Return the rows, by name. ``saved``: the options that were chosen last time."""
     chosen = {what.name: what.number for what in _references(saved.get(DATASETS))}
-    return [_offer(each, chosen, profiles) for each in visible if each.newest is not None]
+    return [_offer(each, chosen, profiles) for each in visible if each.usable is not None]
 
 
 def _offer(
     dataset: Dataset, chosen: Mapping[str, int | None], profiles: Sequence[Profile]
 ) -> Offer:
-    newest = dataset.version()
-    others = [each.number for each in dataset.versions if each.retired_at is None]
+    newest = dataset.usable or dataset.version()
+    others = [each.number for each in dataset.versions if each.usable]
     older = tuple(number for number in others if number != newest.number)
     number = chosen.get(dataset.name) or 0
     return Offer(

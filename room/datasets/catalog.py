@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -26,6 +27,7 @@ from room.audit import note
 from room.datasets.manifest import Summary
 from room.datasets.model import (
     EVERYONE,
+    HERE,
     About,
     Dataset,
     NoSuchDatasetError,
@@ -33,6 +35,7 @@ from room.datasets.model import (
     Version,
 )
 from room.datasets.names import Reference
+from room.datasets.readme import FILES, Kind, Shape
 from room.said import said
 from room.store import Store
 from room.store.dataset_tables import (
@@ -52,7 +55,7 @@ class Catalog:
         *,
         actor: str,
         origin: str = "",
-        host: str = "local",
+        host: str = HERE,
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         self.store = store
@@ -103,7 +106,14 @@ class Catalog:
     # -- writing -----------------------------------------------------------------------------
 
     def publish(
-        self, name: str, files: Summary, about: About, classes: Sequence[str] = (), *, job: str
+        self,
+        name: str,
+        files: Summary,
+        about: About,
+        classes: Sequence[str] = (),
+        *,
+        job: str,
+        shape: Shape = FILES,
     ) -> Published:
         """Make files that are whole on this host the newest version, in one transaction.
 
@@ -120,9 +130,14 @@ class Catalog:
             for each in classes:
                 self._share(connection, name, each, now)
             known = self._found(connection, name)
-            same = next((each for each in known.versions if each.digest == files.digest), None)
-            if same is not None and same == known.newest:
-                return Published(name, same, new=False)
+            same = [each for each in known.versions if each.digest == files.digest]
+            for version in same:
+                # Those of its files that were damaged or gone are there again.
+                if version.pruned_at is None and not (version.here and version.damaged == 0):
+                    self._copied(connection, name, version.number, now, 0)
+            if same and same[0] == known.newest:
+                there = self._found(connection, name).version(same[0].number)
+                return Published(name, there, new=False)
             number = max((each.number for each in known.versions), default=0) + 1
             made = Version(number, files.digest, files.size, files.files, now, self.actor)
             connection.execute(
@@ -135,16 +150,14 @@ class Catalog:
                     published_at=now,
                     published_by=self.actor,
                     job=job,
+                    shape=shape.kind,
+                    example=shape.example,
                 )
             )
-            connection.execute(
-                insert(dataset_copies).values(
-                    dataset=name, number=number, host=self.host, verified_at=now, damaged=0
-                )
-            )
+            self._copied(connection, name, number, now, 0)
             detail = f"{files.files} files, {files.size} bytes, {files.digest[:12]}"
             self._note(connection, "dataset publish", f"{name}@{number}", detail, now)
-        return Published(name, replace(made, verified_at=now, damaged=0), new=True)
+        return Published(name, replace(made, verified_at=now, damaged=0, shape=shape), new=True)
 
     def describe(self, name: str, about: About) -> None:
         """Change what is said of a dataset. Raises ``NoSuchDatasetError``."""
@@ -237,19 +250,32 @@ class Catalog:
             if each != version
         )
 
-    def verified(self, what: Reference, damaged: int) -> None:
-        """Write down that a version's files were read through, and how many were not whole."""
+    def verified(self, what: Reference, damaged: int | None) -> None:
+        """Write down that a version's files were read through, and how many were not whole.
+
+        ``damaged`` None: they are not on the host.
+        """
+        now = self.clock()
+        found = "not there" if damaged is None else f"{damaged} files damaged"
         with self.store.decide() as connection:
-            where = _version(dataset_copies, what.name, what.number) & (
-                dataset_copies.c.host == self.host
-            )
-            connection.execute(
-                update(dataset_copies)
-                .where(where)
-                .values(verified_at=self.clock(), damaged=damaged)
-            )
+            number = self._found(connection, what.name).version(what.number).number
+            self._copied(connection, what.name, number, now, damaged)
+            self._note(connection, "dataset verify", f"{what.name}@{number}", found, now)
 
     # -- parts -------------------------------------------------------------------------------
+
+    def _copied(
+        self, connection: Connection, name: str, number: int, now: datetime, damaged: int | None
+    ) -> None:
+        """Write down what the host has of a version as of now; None: nothing."""
+        there = _version(dataset_copies, name, number) & (dataset_copies.c.host == self.host)
+        connection.execute(delete(dataset_copies).where(there))
+        if damaged is not None:
+            connection.execute(
+                insert(dataset_copies).values(
+                    dataset=name, number=number, host=self.host, verified_at=now, damaged=damaged
+                )
+            )
 
     def _describe(self, connection: Connection, name: str, about: About, now: datetime) -> None:
         told = {
@@ -319,7 +345,7 @@ def _read(
         & (copies.host == host)
     )
     for row in connection.execute(
-        select(dataset_versions, copies.verified_at, copies.damaged)
+        select(dataset_versions, copies.host, copies.verified_at, copies.damaged)
         .outerjoin(dataset_copies, here)
         .where(columns.dataset.in_(names))
         .order_by(columns.number.desc())
@@ -336,6 +362,8 @@ def _read(
                 row.pruned_at,
                 row.verified_at,
                 row.damaged,
+                row.host is not None,
+                Shape(cast(Kind, row.shape), row.example),
             )
         )
     return [

@@ -22,7 +22,7 @@ UNKNOWN = "dataset-unknown"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """``left_out``: what a profile names and nobody can start with; for the admin's log."""
+    """``left_out``: what a profile names, or all have, and nobody can start with, and why."""
 
     pinned: tuple[Pinned, ...]
     left_out: tuple[str, ...] = ()
@@ -35,13 +35,17 @@ def choose(
 
     Each text is ``name``, the newest version, or ``name@number``. Where nothing was asked for it is
     what the profile preselects of what is visible; where that is nothing, the newest of all.
+
+    A version is had where its files are: of one that is not on the host, or damaged there, an older
+    one is the newest.
     """
     known = {each.name: each for each in visible if each.newest is not None}
     if asked:
         return _asked(known, asked)
     pinned, left_out = _preselected(known, preselected)
     if not pinned:
-        pinned = {name: _pin(name, each.version()) for name, each in known.items()}
+        pinned, unusable = _preselected(known, tuple(known))
+        left_out = (*left_out, *(each for each in unusable if each not in left_out))
     return _bounded(pinned, left_out)
 
 
@@ -107,9 +111,9 @@ def _find(known: Mapping[str, Dataset], text: str) -> Pinned | Reject:
 
 
 def _version(dataset: Dataset, what: Reference) -> Pinned | Reject:
-    newest = dataset.version()
+    usable, newest = dataset.usable, dataset.version()
     if what.number is None:
-        return _pin(dataset.name, newest)
+        return _pin(dataset.name, usable) if usable else _unusable(dataset.name, newest, None)
     version = next((each for each in dataset.versions if each.number == what.number), None)
     if version is None:
         return Reject(
@@ -118,7 +122,7 @@ def _version(dataset: Dataset, what: Reference) -> Pinned | Reject:
                 "%(name)s has no version %(number)s. Choose version %(newest)s, its newest.",
                 name=dataset.name,
                 number=what.number,
-                newest=newest.number,
+                newest=(usable or newest).number,
             ),
         )
     if version.retired_at is not None:
@@ -129,10 +133,48 @@ def _version(dataset: Dataset, what: Reference) -> Pinned | Reject:
                 "Choose version %(newest)s, its newest.",
                 name=dataset.name,
                 number=what.number,
-                newest=newest.number,
+                newest=(usable or newest).number,
             ),
         )
-    return _pin(dataset.name, version)
+    return (
+        _pin(dataset.name, version) if version.usable else _unusable(dataset.name, version, usable)
+    )
+
+
+def _unusable(name: str, version: Version, other: Version | None) -> Reject:
+    """Refuse one that is not on the host, or not whole there; ``other``: one that is."""
+    number, newest = version.number, other.number if other else 0
+    if version.here:
+        reason = "dataset-version-damaged"
+        alone = said(
+            "Files of version %(number)s of %(name)s are damaged, and no server starts with it. "
+            "Ask who published it to publish it again.",
+            number=number,
+            name=name,
+        )
+        instead = said(
+            "Files of version %(number)s of %(name)s are damaged, and no server starts with it. "
+            "Choose version %(newest)s instead.",
+            number=number,
+            name=name,
+            newest=newest,
+        )
+    else:
+        reason = "dataset-version-elsewhere"
+        alone = said(
+            "Version %(number)s of %(name)s is not on the machine that servers run on. "
+            "Ask who published it to publish it again.",
+            number=number,
+            name=name,
+        )
+        instead = said(
+            "Version %(number)s of %(name)s is not on the machine that servers run on. "
+            "Choose version %(newest)s instead.",
+            number=number,
+            name=name,
+            newest=newest,
+        )
+    return Reject(reason, instead if other else alone)
 
 
 def _bounded(pinned: Mapping[str, Pinned], left_out: tuple[str, ...]) -> Choice | Reject:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from room.datasets.readme import FILES, Shape
 from room.said import said
 
 #: The class that everybody is in.
 EVERYONE = "*"
+#: The host of a room that has one: what ``dataset_copies`` calls it, whatever its own name is.
+HERE = "local"
 
 
 class NoSuchDatasetError(LookupError):
@@ -17,9 +20,10 @@ class NoSuchDatasetError(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version; ``size`` in bytes. ``verified_at``: when its files were last found whole.
+    """One version; ``size`` in bytes. ``here``: its files are on the host that is meant.
 
-    ``damaged``: how many of them were not, None: nobody looked.
+    ``verified_at``: when they were last read through there. ``damaged``: how many of them were not
+    as published, None: nobody looked.
     """
 
     number: int
@@ -32,6 +36,13 @@ class Version:
     pruned_at: datetime | None = None
     verified_at: datetime | None = None
     damaged: int | None = None
+    here: bool = True
+    shape: Shape = FILES
+
+    @property
+    def usable(self) -> bool:
+        """Say whether a server of that host starts with it."""
+        return self.retired_at is None and self.here and not self.damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +69,13 @@ class Dataset:
 
     @property
     def newest(self) -> Version | None:
-        """The version that a server starts with; None while all are retired."""
+        """The newest version of all; None while all are retired."""
         return next((each for each in self.versions if each.retired_at is None), None)
+
+    @property
+    def usable(self) -> Version | None:
+        """The version that a server starts with: the newest that is on its host, and whole."""
+        return next((each for each in self.versions if each.usable), None)
 
     def version(self, number: int | None = None) -> Version:
         """Return one version, None: the newest. Raises ``NoSuchDatasetError``."""

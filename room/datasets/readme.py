@@ -28,11 +28,15 @@ class Shape:
     example: str = ""
 
 
+#: What looks like nothing in particular.
+FILES = Shape("files")
+
+
 def shape(entries: Iterable[Entry]) -> Shape:
     """Return what files look like they are, from their names alone."""
     files = [entry.path for entry in entries if isinstance(entry, File)]
     if not files:
-        return Shape("files")
+        return FILES
     endings = Counter(_ending(path) for path in files)
     images = [path for path in files if _ending(path) in IMAGES and "/" in path]
     if len(images) > MOST * len(files):
@@ -64,7 +68,11 @@ def snippet(name: str, found: Shape) -> str:
                 f'images = datasets.ImageFolder("{at}", transform=transforms.ToTensor())'
             )
         case "webdataset":
-            return f'import webdataset\n\nsamples = webdataset.WebDataset("{at}").decode("pil")'
+            return (
+                "import webdataset\n\n"
+                f'shards = webdataset.WebDataset("{at}", shardshuffle=False)\n'
+                'samples = shards.decode("pil")'
+            )
         case "parquet":
             return f'import pandas\n\ntable = pandas.read_parquet("{at}")'
         case "arrow":
@@ -79,7 +87,7 @@ def snippet(name: str, found: Shape) -> str:
     )
 
 
-def page(name: str, about: Mapping[str, str], entries: Iterable[Entry], files: Summary) -> str:
+def page(name: str, about: Mapping[str, str], found: Shape, files: Summary) -> str:
     """Return the page in Markdown."""
     told = [("Licence", about.get("licence", "")), ("Source", about.get("source", ""))]
     lines = [f"# {name}", ""]
@@ -93,7 +101,7 @@ def page(name: str, about: Mapping[str, str], entries: Iterable[Entry], files: S
         f"It is at `/datasets/{name}`, read-only.",
         "",
         "```python",
-        snippet(name, shape(entries)),
+        snippet(name, found),
         "```",
         "",
     ]

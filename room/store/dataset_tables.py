@@ -42,6 +42,9 @@ dataset_versions = Table(
     Column("files", BigInteger, nullable=False),
     Column("published_at", UTCDateTime, nullable=False),
     Column("published_by", String(255), nullable=False),
+    #: How its files are meant to be read, and the path that begins from: ``readme.Shape``.
+    Column("shape", String(16), nullable=False, server_default="files"),
+    Column("example", Text, nullable=False, server_default=""),
     #: The publication that made it: one that is cut short before it heard so asks again.
     Column("job", String(36), nullable=False, unique=True),
     #: From then on no server starts with it. Its files are there until they are pruned.

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import signal
+import subprocess
+import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -201,6 +205,62 @@ def test_a_worker_that_is_killed_is_gone_on_with_by_the_next_agent(
         assert again.all()[0].job.files == 20
     finally:
         again.close()
+
+
+#: An agent's publications, without all else that it does.
+AGENT = """
+import sys, time
+from pathlib import Path
+from agent.publications import Publications
+made = Publications(Path(sys.argv[1]))
+made.open()
+print("open", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("together", "times"),
+    [pytest.param(True, 3, id="with-its-workers"), pytest.param(False, 1, id="alone")],
+)
+def test_an_agent_that_is_killed_is_gone_on_with_by_the_next(
+    root: Path, together: bool, times: int
+) -> None:
+    """In its container all end with it; elsewhere a worker may outlive it, and is left to it."""
+    library = Library.at(root)
+    source = {"kind": "home", "user": "alice", "path": str(root / "homes/alice"), "below": "cats"}
+    with (root / "homes/alice/cats/big").open("wb") as file:
+        file.truncate(160 * 1024**2)  # long enough to be met at it
+    job = library.desk.begin("cats", "ann", source)
+    moments = random.Random(2026)
+    for _ in range(times):
+        agent = subprocess.Popen(
+            [sys.executable, "-c", AGENT, root / "datasets"],
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert agent.stdout
+        assert agent.stdout.readline() == b"open\n"
+        wait_until(lambda: library.desk.running(job), timeout=60)
+        time.sleep(moments.uniform(0, 0.2))  # any moment of its work
+        os.killpg(agent.pid, signal.SIGKILL) if together else agent.kill()
+        agent.wait()
+        agent.stdout.close()
+        assert library.catalog.all() == []
+        assert library.desk.all()[0].state in ("gathering", "stored")
+    last = Publications(root / "datasets")
+    last.open()
+    try:
+        wait_until(
+            lambda: last.all()[0].job.state == "stored" and not last.all()[0].running, timeout=60
+        )
+    finally:
+        last.close()
+    version = announce(library.catalog, library.desk, library.desk.get(job.id)).version
+    assert contents(library.shelf.tree("cats", version.digest)) == contents(
+        root / "homes/alice/cats"
+    )
+    assert library.leaked() == library.broken() == []
 
 
 def test_what_was_cut_short_before_its_files_had_their_place_is_not_announced_and_gone_on_with(

@@ -26,20 +26,25 @@ from tests.utils.signed_console import FakeHub
 from tests.utils.wait import wait_until
 
 ROOT = Path(__file__).parents[2]
-#: A console that is killed at the moment at which it would let the agent forget.
+#: A console that is killed at the moment at which it would call a function.
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from console import announcer
 from console.agent import Agent
 from console.announcer import Announcer
+from room.datasets import catalog
 from tests.unit.test_console_announcer import desk_of
 from tests.utils.publishing_agent import publishing_agent
 
-async def kill(self, identity):
+def kill(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
-Agent.forget = kill
+of, name = {
+    "row": (catalog.Catalog, "publish"),
+    "commit": (catalog, "note"),
+    "forget": (Agent, "forget"),
+}[sys.argv[2]]
+setattr(of, name, kill)
 with publishing_agent(Path(sys.argv[1])) as made:
     asyncio.run(Announcer(made.agent(), desk_of(made)).look())
 """
@@ -94,18 +99,57 @@ def test_what_is_stored_becomes_a_version_in_its_publisher_s_name(made: Publishi
     assert made.library.leaked() == made.library.broken() == []
 
 
-def test_a_console_that_is_killed_between_the_two_steps_is_gone_on_with(
-    made: PublishingAgent,
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param("row", id="between-stored-and-the-row"),
+        pytest.param("commit", id="amid-the-transaction"),
+        pytest.param("forget", id="between-the-row-and-forgetting"),
+    ],
+)
+def test_a_console_that_is_killed_on_the_way_is_gone_on_with(
+    made: PublishingAgent, before: str
 ) -> None:
     stored(made)
-    killed = subprocess.run([sys.executable, "-c", KILLED, made.root], cwd=ROOT, check=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, made.root, before], cwd=ROOT, check=False
+    )
     assert killed.returncode == -signal.SIGKILL
     assert len(made.publications.all()) == 1
+    assert len(made.library.catalog.all()) == (before == "forget")
+    if before != "forget":
+        look(made)
     assert len(made.library.catalog.get("cats").versions) == 1
     # Meanwhile an admin gives it to another class, too: its publisher may not do this any more.
     made.library.catalog.share("cats", ["b"])
     look(made)
     assert made.publications.all() == []
+    assert len(made.library.catalog.get("cats").versions) == 1
+    assert made.library.leaked() == made.library.broken() == []
+
+
+def test_a_database_that_is_away_for_a_while_is_written_to_later(
+    made: PublishingAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcer, "QUIET", 0.05)
+    stored(made)
+    there = made.root / "state/room.sqlite"
+    away = there.rename(there.with_suffix(".away"))
+    there.mkdir()
+    made.library.catalog.store.engine.dispose()
+
+    async def publish() -> None:
+        announcing = Announcer(made.agent(), desk_of(made))
+        task = asyncio.create_task(announcing.run())
+        asked = made.asked
+        # Each time it asks the agent, and then in vain the database.
+        await asyncio.to_thread(wait_until, lambda: made.asked > asked + 2, timeout=60)
+        there.rmdir()
+        away.rename(there)
+        await asyncio.to_thread(wait_until, lambda: not made.publications.all(), timeout=60)
+        task.cancel()
+
+    asyncio.run(publish())
     assert len(made.library.catalog.get("cats").versions) == 1
     assert made.library.leaked() == made.library.broken() == []
 

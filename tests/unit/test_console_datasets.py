@@ -156,6 +156,70 @@ def test_a_reader_finds_what_it_is_and_how_to_read_it(
     console.get("datasets/cats", 404)
 
 
+def test_a_page_says_of_each_version_whether_it_is_there_and_whole(
+    console: Console, made: PublishingAgent
+) -> None:
+    for _ in range(4):
+        put(made, "cats", "a")
+    catalog = made.library.catalog
+    catalog.verified(Reference("cats", 4), None)
+    catalog.verified(Reference("cats", 3), 2)
+    console.sign_in("root")
+    rows = [text_of(each) for each in console.get("datasets/cats").split("<tr>")[2:]]
+    for row, words in zip(
+        rows,
+        (
+            "not on the machine that servers run on: publish it again",
+            "no server starts with it 2 files are not as published read through on",
+            "servers start with it whole on",
+            "older whole on",
+        ),
+        strict=True,
+    ):
+        assert words in row
+    told = console.ask("root", "GET", "datasets/cats")
+    assert told["version"] == 2
+    assert [(each["here"], each["usable"]) for each in told["versions"]] == [
+        (False, False),
+        (True, False),
+        (True, True),
+        (True, True),
+    ]
+    seen = console.ask("alice", "GET", "datasets/cats")
+    assert [each["number"] for each in seen["versions"]] == [2]
+    for number in (1, 2):
+        catalog.verified(Reference("cats", number), 1)
+    for path in ("datasets", "datasets/cats"):
+        assert "no server starts with it" in text_of(console.get(path))
+
+
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        pytest.param(
+            ["train/cat/1.png", "train/dog/2.png"],
+            'datasets.ImageFolder("/datasets/cats/train"',
+            id="pictures-in-folders",
+        ),
+        pytest.param(["all.parquet"], 'read_parquet("/datasets/cats/all.parquet")', id="table"),
+        pytest.param(["notes"], 'Path("/datasets/cats").rglob', id="anything-else"),
+    ],
+)
+def test_a_page_has_the_lines_that_load_what_is_in_it(
+    console: Console, made: PublishingAgent, files: list[str], line: str
+) -> None:
+    folder = made.folder("tina", "cats", files=0)
+    for path in files:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(path)
+    console.post(console.sign_in("tina"), "datasets", **form())
+    published(made)
+    assert line in html.unescape(console.get("datasets/cats"))
+    (version,) = made.library.catalog.get("cats").versions
+    page = made.library.shelf.version("cats", version.digest) / "README.md"
+    assert line in page.read_text()
+
+
 # -- publishing --------------------------------------------------------------------------------
 
 

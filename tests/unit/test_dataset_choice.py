@@ -20,16 +20,20 @@ NOW = datetime(2026, 9, 1, tzinfo=timezone.utc)
 
 
 def dataset(name: str, numbers: str) -> Dataset:
-    """Return a dataset with versions, newest first: ``2 1-`` has two, the first retired."""
+    """Return a dataset with versions, newest first: ``4! 3? 2 1-`` has four, the first retired, the
+    third on another host, and the last damaged.
+    """
     versions = [
         Version(
-            int(text.rstrip("-")),
-            f"{name}-{text.rstrip('-')}",
+            int(text.rstrip("-?!")),
+            f"{name}-{text.rstrip('-?!')}",
             10,
             1,
             NOW,
             "root",
             retired_at=NOW if text.endswith("-") else None,
+            here=not text.endswith("?"),
+            damaged=3 if text.endswith("!") else 0,
         )
         for text in numbers.split()
     ]
@@ -72,6 +76,44 @@ def test_what_is_mounted(asked: list[str], preselected: list[str], expected: lis
 def test_who_has_no_dataset_gets_none() -> None:
     assert choose([]) == Choice(())
     assert choose([dataset("gone", "2- 1-")]) == Choice(())
+
+
+@pytest.mark.parametrize(
+    ("versions", "asked", "given"),
+    [
+        pytest.param("2? 1", "d", "d@1", id="elsewhere-the-newest-that-is-here"),
+        pytest.param("2! 1", "d", "d@1", id="damaged-the-newest-that-is-whole"),
+        pytest.param("3! 2? 1", "", "d@1", id="of-all"),
+        pytest.param("2 1?", "d@2", "d@2", id="another-is-elsewhere"),
+        pytest.param("2? 1", "d@2", "Version 2 of d is not on the machine", id="elsewhere"),
+        pytest.param("2? 1", "d@2", "Choose version 1", id="elsewhere-which-is-not"),
+        pytest.param("2! 1", "d@2", "Files of version 2 of d are damaged", id="damaged"),
+        pytest.param("2! 1", "d@2", "Choose version 1", id="damaged-which-is-not"),
+        pytest.param("2! 1?", "d", "Ask who published it", id="none-is-left"),
+        pytest.param("2? 1!", "d@1", "Files of version 1 of d are damaged", id="none-by-number"),
+        pytest.param("2? 1-", "d@1", "is retired", id="retired"),
+    ],
+)
+def test_a_version_is_had_where_its_files_are_and_whole(
+    versions: str, asked: str, given: str
+) -> None:
+    found = choose([dataset("d", versions)], [asked] if asked else [])
+    if isinstance(found, Reject):
+        assert given in found.message
+        assert found.reason.startswith("dataset-version-")
+        assert isinstance(found.message, Said)
+    else:
+        assert names(found) == [given]
+
+
+def test_what_is_nowhere_whole_keeps_nobody_and_is_said() -> None:
+    """Neither among all of a class nor where a profile preselects it."""
+    lost = dataset("lost", "2? 1!")
+    for preselected in ([], ["lost", "cifar10"], ["lost@1", "cifar10"], ["lost"]):
+        found = choose([VISIBLE[0], lost], [], preselected)
+        assert names(found) == ["cifar10@1"]
+        assert isinstance(found, Choice)
+        assert ["of lost" in each for each in found.left_out] == [True]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from room.datasets.catalog import Catalog
 from room.datasets.manifest import Summary
 from room.datasets.model import EVERYONE, About, Dataset
+from room.datasets.names import Reference
 from room.models import Owner, SpawnOptions
 from room.store import Store
 from room.store.migrate import upgrade
@@ -84,6 +85,20 @@ def test_the_next_start_reads_anew(store: Store) -> None:
     assert spawner.begin() == ("common@1", "flowers@1")
     Catalog(store, actor="root").publish("flowers", Summary("e" * 64, 1, 1), About(), job="2")
     assert spawner.begin() == ("common@1", "flowers@2")
+
+
+def test_a_start_gets_what_is_on_its_host_and_whole(store: Store) -> None:
+    catalog = Catalog(store, actor="root")
+    catalog.publish("flowers", Summary("e" * 64, 1, 1), About(), job="2")
+    catalog.verified(Reference("flowers", 2), None)
+    catalog.verified(Reference("common", 1), 1)
+    spawner = Spawner(store)
+    told: list[str] = []
+    spawner.log = SimpleNamespace(warning=lambda text, *args: told.append(text % args))
+    assert spawner.begin() == ("flowers@1",)
+    assert ["Files of version 1 of common are damaged" in each for each in told] == [True]
+    with pytest.raises(Refusal, match="Version 2 of flowers is not on the machine"):
+        Spawner(store, datasets=("flowers@2",)).begin()
 
 
 def test_a_start_that_waited_reads_what_holds_by_then(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -38,6 +39,14 @@ def test_a_row_says_what_a_server_would_start_with() -> None:
     assert found.older == (1,), "a retired one cannot be chosen"
     assert not found.ticked
     assert found.preselected == (Preselection("One GPU", 1), Preselection("Two", 0))
+
+
+def test_what_no_server_starts_with_is_not_offered() -> None:
+    _, three, two, one = FLOWERS.versions
+    there = replace(FLOWERS, versions=(replace(three, damaged=1), two, replace(one, number=1)))
+    (found,) = offers([there], {}, [])
+    assert (found.newest, found.older) == (1, ())
+    assert offers([replace(FLOWERS, versions=(replace(three, here=False),))], {}, []) == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Callable
@@ -14,8 +15,10 @@ import pytest
 from publishing import copying, folder, upkeep
 from publishing.copying import ChangedError
 from publishing.job import BusyJobError, CancelledJobError
+from publishing.mending import look_through
 from publishing.publish import NoSpaceError
 from publishing.stage import Stage
+from room.datasets.catalog import Catalog
 from room.datasets.model import NoSuchDatasetError
 from room.datasets.names import Reference
 from room.datasets.paths import PathRefusedError
@@ -364,6 +367,64 @@ def test_verify_names_what_is_not_as_published(
     damage(tree / path)
     found = upkeep.verify(library.shelf, "flowers", version.digest)
     assert Path(path).name in [Path(each).name for each in found]
+
+
+@pytest.mark.parametrize(
+    ("damage", "path"),
+    [
+        pytest.param(_flip, "train/rose/0.png", id="other-bytes"),
+        pytest.param(Path.unlink, "train/rose/0.png", id="gone"),
+        pytest.param(lambda p: shutil.rmtree(p), "train", id="a-directory-is-gone"),
+        pytest.param(lambda p: (shutil.rmtree(p), p.touch()), "train", id="a-file-instead"),
+        pytest.param(lambda p: (p.unlink(), p.mkdir()), "run.sh", id="a-directory-instead"),
+        pytest.param(Path.unlink, "first.png", id="a-link-is-gone"),
+        pytest.param(Path.rmdir, "empty", id="an-empty-directory-is-gone"),
+        pytest.param(lambda p: p.chmod(0o666), "train/rose/0.png", id="writable"),
+        pytest.param(lambda p: p.write_text("x"), "train/rose/new.png", id="more"),
+        pytest.param(lambda p: p.write_text("{}"), "../manifest.jsonl", id="manifest"),
+        pytest.param(Path.unlink, "../README.md", id="page"),
+    ],
+)
+def test_what_is_damaged_is_put_right_in_its_place_when_it_is_published_again(
+    library: Library, flowers: Path, damage: Callable[[Path], None], path: str
+) -> None:
+    version = library.publish("flowers", flowers).version
+    tree = library.shelf.tree("flowers", version.digest)
+    place = tree.stat().st_ino
+    damage(tree / path)
+    damaged = look_through(library.shelf, "flowers", version.digest)
+    library.catalog.verified(Reference("flowers", 1), len(damaged or ()))
+    assert (library.catalog.get("flowers").usable is None) is (damaged != [])
+    again = library.publish("flowers", flowers)
+    assert (again.new, again.version.damaged) == (False, 0)
+    assert library.catalog.get("flowers").usable == library.catalog.get("flowers").versions[0]
+    assert contents(tree) == contents(flowers)
+    assert tree.stat().st_ino == place, "servers that run have it mounted"
+    assert (tree.parent / "README.md").read_text().startswith("# flowers")
+    assert library.broken() == library.leaked() == []
+
+
+def test_what_is_not_on_the_host_is_there_again_when_it_is_published_again(
+    library: Library, flowers: Path
+) -> None:
+    version = library.publish("flowers", flowers).version
+    library.shelf.clear(library.shelf.version("flowers", version.digest))
+    assert look_through(library.shelf, "flowers", version.digest) is None
+    library.catalog.verified(Reference("flowers", 1), None)
+    (gone,) = library.catalog.get("flowers").versions
+    assert (gone.here, gone.usable, gone.verified_at) == (False, False, None)
+    assert library.publish("flowers", flowers).version.here
+    assert library.catalog.get("flowers").versions[0].usable
+    assert library.broken() == library.leaked() == []
+
+
+def test_a_copy_is_one_host_s(library: Library, flowers: Path) -> None:
+    library.publish("flowers", flowers)
+    other = Catalog(library.catalog.store, actor="root", host="far")
+    assert [each.here for each in other.get("flowers").versions] == [False]
+    other.verified(Reference("flowers", 1), 2)
+    assert [each.damaged for each in other.get("flowers").versions] == [2]
+    assert [each.damaged for each in library.catalog.get("flowers").versions] == [0]
 
 
 def test_many_publications_at_once_keep_every_file(library: Library, tmp_path: Path) -> None:

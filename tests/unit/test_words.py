@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import cycle
 
@@ -71,8 +72,10 @@ def refused_datasets() -> list[Reject]:
         Dataset("b", "", "", "", "root", NOW, (), tuple(versions)),
         [Dataset(f"d{n}", "", "", "", "root", NOW, (), tuple(versions)) for n in range(MOST + 1)],
     )
-    asked = (["x y."], ["nosuch"], ["b@9"], ["b@2"], ["b@1", "b"])
-    found = [choose([birds], each) for each in asked] + [choose(many)]
+    lost = Dataset("l", "", "", "", "root", NOW, (), (replace(versions[0], here=False),))
+    bad = Dataset("x", "", "", "", "root", NOW, (), (replace(versions[0], damaged=2), versions[2]))
+    asked = (["l"], ["x@3"], ["x y."], ["nosuch"], ["b@9"], ["b@2"], ["b@1", "b"])
+    found = [choose([birds, lost, bad], each) for each in asked] + [choose(many)]
     assert all(isinstance(each, Reject) for each in found)
     return found
 
