@@ -59,7 +59,14 @@ def is_there(made: PublishingAgent, name: str, version: Version) -> bool:
 
 
 def gone(made: PublishingAgent, name: str, version: Version) -> None:
-    wait_until(lambda: not is_there(made, name, version) and not made.library.leaked(), timeout=30)
+    wait_until(lambda: not is_there(made, name, version), timeout=30)
+    removed()
+    assert made.library.leaked() == []
+
+
+def removed() -> None:
+    """Wait for the agent to have removed what it began to."""
+    wait_until(lambda: not any(t.name == "remove" for t in threading.enumerate()), timeout=30)
 
 
 def test_what_was_retired_long_ago_and_nobody_has_is_removed(
@@ -160,7 +167,7 @@ def test_files_that_are_published_again_meanwhile_stay(made: PublishingAgent, cl
     if claim == "announced":
         announce(library.catalog, library.desk, stored)
     asyncio.run(made.agent().remove("cats", version.digest, looked_at))
-    wait_until(lambda: not any(t.name == "remove" for t in threading.enumerate()), timeout=30)
+    removed()
     if claim == "stored":
         announce(library.catalog, library.desk, stored)
     assert library.catalog.get("cats").version().number == 2
@@ -175,4 +182,5 @@ def test_what_a_removal_left_is_removed_by_the_next_agent(made: PublishingAgent)
     with library.shelf.locked():
         library.shelf.set_aside("cats", version.digest, library.shelf.staging / "trash-1")
     Versions(made.root / "datasets", made.servers).open()
-    wait_until(lambda: not library.leaked(), timeout=30)
+    wait_until(lambda: not any(t.name == "tidy" for t in threading.enumerate()), timeout=30)
+    assert library.leaked() == []
