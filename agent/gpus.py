@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from agent import cdi, cgroups, servers, simulated
+from agent import cdi, servers, simulated
 from agent.accounting import Accountant
 from agent.known import Known
 from agent.nvml import NvmlSource
 from agent.reading import Source
 from agent.snapshot import Sampler
 from agent.xid import XidWatch
+from engine import cgroups
 from room.models import Owner
 from room.settings import Settings, load
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import cgroups
+from engine import cgroups
 
 ONE, TWO = "a" * 64, "b" * 64
 V2 = "usage_usec 2500000\nuser_usec 2000000\nsystem_usec 500000\n"
