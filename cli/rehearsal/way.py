@@ -139,16 +139,18 @@ async def _count(kernel: Kernel) -> None:
 
 
 def durations(stages: list[Stage]) -> dict[str, float]:
-    """Return how long each stage took; the last one until its event. Pure."""
+    """Return how long each stage took that another came after, by the hub's own clock. Pure.
+
+    Who reads a start's events a moment late is told at once of what was before.
+    """
     begins: dict[str, float] = {}
     for stage in stages:
-        name = str(stage.event.get("stage") or "")
-        if name:
-            begins.setdefault(name, stage.seconds)
-    ends = [*list(begins.values())[1:], stages[-1].seconds if stages else 0.0]
+        name, elapsed = stage.event.get("stage"), stage.event.get("elapsed")
+        if name and elapsed is not None:
+            begins.setdefault(str(name), float(elapsed))
     return {
         name: round(max(0.0, end - begin), 3)
-        for (name, begin), end in zip(begins.items(), ends, strict=False)
+        for (name, begin), end in zip(begins.items(), list(begins.values())[1:], strict=False)
     }
 
 

@@ -8,8 +8,8 @@ from math import ceil
 
 from room.rehearsal.model import Rehearsal, Student
 
-#: A start's stages, in their order.
-STAGES = ("checking", "gpu", "home", "turn", "creating", "booting", "ready")
+#: A start's stages that take time, in their order.
+STAGES = ("checking", "gpu", "home", "turn", "creating", "booting")
 
 
 @dataclass(frozen=True, slots=True)

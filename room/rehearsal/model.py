@@ -126,8 +126,7 @@ class Look:
 class Rehearsal:
     """A whole rehearsal. ``spread``: seconds over which they came; 0: all at once.
 
-    ``sampled``: seconds between two looks. ``others``: servers of other people that ran meanwhile.
-    ``cut``: why it ended early; empty: it did not.
+    ``sampled``: seconds between two looks. ``others``: servers of other people that ran before.
     """
 
     id: str
@@ -147,11 +146,10 @@ class Rehearsal:
     #: How long the class will work on it; 0: as long as here.
     lesson: float = 0.0
     others: int = 0
-    cut: str = ""
 
     @property
     def fine(self) -> bool:
-        return not self.cut and all(student.fine for student in self.students)
+        return all(student.fine for student in self.students)
 
 
 def dumps(rehearsal: Rehearsal, **more: Any) -> str:
