@@ -1,4 +1,4 @@
-"""A rehearsal in the whole room: figures that are known beforehand, and nothing of it that stays."""
+"""A rehearsal in the whole room: figures known beforehand, and nothing of it that stays."""
 
 from __future__ import annotations
 
@@ -88,11 +88,9 @@ def _guests(name: str) -> bool:
 
 
 def _rows(file: Path) -> Iterator[tuple[str, Any]]:
+    names = "SELECT name FROM sqlite_master WHERE type = 'table'"
     with closing(sqlite3.connect(file)) as connection:
-        tables = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table'"
-        ).fetchall()
-        for (table,) in tables:
+        for (table,) in connection.execute(names).fetchall():
             for row in connection.execute(f'SELECT * FROM "{table}"').fetchall():
                 yield table, row
 

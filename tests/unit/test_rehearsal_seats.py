@@ -84,13 +84,24 @@ def test_a_student_of_whom_nothing_is_known_changes_nothing() -> None:
 
 sizes = st.integers(0, 2**42)
 hosts = st.builds(
-    Host, cores=st.integers(1, 512), memory=sizes, available=sizes, reserve=sizes, headroom=sizes,
-    gpus=st.integers(0, 64), gpus_each=st.integers(0, 8), gpu_memory=sizes, cards=st.integers(0, 16),
-)  # fmt: skip
+    Host,
+    cores=st.integers(1, 512),
+    memory=sizes,
+    available=sizes,
+    reserve=sizes,
+    headroom=sizes,
+    gpus=st.integers(0, 64),
+    gpus_each=st.integers(0, 8),
+    gpu_memory=sizes,
+    cards=st.integers(0, 16),
+)
 needs = st.builds(
-    Need, memory=st.integers(1, 2**40), files=sizes, gpu=st.none() | st.integers(1, 2**38),
+    Need,
+    memory=st.integers(1, 2**40),
+    files=sizes,
+    gpu=st.none() | st.integers(1, 2**38),
     cores=st.none() | st.floats(0.001, 64),
-)  # fmt: skip
+)
 
 
 @given(hosts, needs, sizes, st.integers(0, 64))

@@ -1,4 +1,4 @@
-"""Who watches a rehearsal: peaks from looks and from the kernel, limits, and the host's counters."""
+"""Who watches a rehearsal: peaks by looks and by the kernel, limits, and the host's counters."""
 
 from __future__ import annotations
 
