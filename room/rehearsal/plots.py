@@ -9,8 +9,7 @@ from math import floor, log10
 from room.rehearsal.figures import CellFigures, Spread, spread
 from room.rehearsal.model import Rehearsal
 
-#: The drawing's own units. Its words are as large as a phone can show them.
-WIDTH, HEIGHT = 640.0, 320.0
+#: In the drawing's own units: it is 640 wide, so that its words can be read on a phone.
 LEFT, RIGHT, TOP, BOTTOM = 84.0, 620.0, 26.0, 268.0
 MIB, GIB = 1024**2, 1024**3
 

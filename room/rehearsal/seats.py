@@ -162,7 +162,7 @@ def verdict(found: Seats) -> Said:
     if found.count is None or found.first is None:
         return said("How many seats the host holds could not be reckoned: nothing was measured.")
     told = said(
-        "The host holds %(count)s seats: %(what)s bound them first.",
+        "The host holds %(count)s seats. What runs out first: %(what)s.",
         count=found.count,
         what=RESOURCES[found.first.resource],
     )

@@ -55,7 +55,7 @@ def test_seats(host: Host, need: Need, count: int | None, first: str | None) -> 
 def test_what_is_beyond_those_measured_is_said_to_be_reckoned() -> None:
     found = seats.hold(SMALL, Need(GIB, cores=0.5), measured=3)
     assert seats.verdict(found) == (
-        "The host holds 10 seats: memory bound them first. 3 were measured; the 7 beyond are "
+        "The host holds 10 seats. What runs out first: memory. 3 were measured; the 7 beyond are "
         "reckoned, and were not tried. From 8 on the cores are busy, and it goes slower."
     )
     assert "were not tried" not in seats.verdict(seats.hold(SMALL, Need(GIB), measured=10))
