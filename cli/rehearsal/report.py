@@ -139,6 +139,8 @@ def print_summary(rehearsal: Rehearsal, page_at: Path) -> None:
         table.add_row(Text(title), *map(Text, row))
     console.print()
     console.print(table)
+    for words in _about_gpus(rehearsal):
+        console.print(words, markup=False)
     for each in rehearsal.students:
         for words in _failures(each):
             console.print(f"✗ student {each.number}: {words}", style="red", markup=False)
@@ -170,6 +172,16 @@ def _rows(rehearsal: Rehearsal) -> list[tuple[str, tuple[str, str, str]]]:
         for title, each in rows
         if each is not None
     ]
+
+
+def _about_gpus(rehearsal: Rehearsal) -> list[str]:
+    if not rehearsal.host.gpus_each:
+        return []
+    waited = sum(each.start is not None and each.start.queued for each in rehearsal.students)
+    told = [f"{waited} of {len(rehearsal.students)} had to wait for a GPU."]
+    if rehearsal.host.simulated:
+        told.append("The GPUs are simulated: there is no memory of theirs to measure.")
+    return told
 
 
 def _failures(student: model.Student) -> list[str]:
