@@ -35,7 +35,7 @@ _Key = tuple[str, int]
 
 
 class Group(Protocol):
-    """A container's control group: ``agent.cgroups.Group``."""
+    """A container's control group: ``engine.cgroups.Group``."""
 
     @property
     def container(self) -> str: ...

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from agent import cdi, cgroups, servers, simulated
+from agent import cdi, servers, simulated
 from agent.accounting import Accountant
 from agent.known import Known
 from agent.nvml import NvmlSource
@@ -16,6 +16,7 @@ from agent.reading import Source
 from agent.snapshot import Sampler
 from agent.versions import Versions
 from agent.xid import XidWatch
+from engine import cgroups
 from room.models import Owner
 from room.settings import Settings, load
 

@@ -24,19 +24,20 @@ def get(what: str, path: str) -> dict[str, Any]:
     ``what`` names the question in a failure's words. Raises ``Problem`` when the hub refuses,
     does not answer, or does not know the room's token.
     """
-    return asyncio.run(_ask(what, "GET", path))
+    return asyncio.run(ask(what, "GET", path))
 
 
 def post(what: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
     """Tell the hub to do something, and return its answer. Raises like ``get``."""
-    return asyncio.run(_ask(what, "POST", path, json=body))
+    return asyncio.run(ask(what, "POST", path, json=body))
 
 
-async def _ask(what: str, method: str, path: str, **how: Any) -> dict[str, Any]:
+async def ask(what: str, method: str, path: str, **how: Any) -> dict[str, Any]:
+    """Ask the hub without waiting for others; see ``get`` and ``post``."""
     from cli.student import Student
 
     settings = context.settings()
-    headers = {"Authorization": f"token {_token(settings)}"}
+    headers = authorization(settings)
     async with Student(settings.address, ca_file=context.internal_ca(settings)) as hub:
         answer = await hub.send(what, method, f"hub/room/admin/{path}", headers=headers, **how)
         return _read(what, answer, hub)
@@ -69,6 +70,11 @@ def _read(what: str, answer: httpx.Response, hub: Student) -> dict[str, Any]:
             "Check the address in room.yaml.",
         )
     return found
+
+
+def authorization(settings: Settings) -> dict[str, str]:
+    """Return the header by which the hub knows the room itself."""
+    return {"Authorization": f"token {_token(settings)}"}
 
 
 def _token(settings: Settings) -> str:

@@ -85,16 +85,18 @@ class Verdict:
         return self.words
 
 
-def code_cells(model: Mapping[str, Any]) -> list[str]:
+def code_cells(
+    model: Mapping[str, Any], path: str = f"{PATH} in the home", remedy: str = FRESH
+) -> list[str]:
     """Return the code cells of a notebook as the contents API gives it.
 
-    Raises ``Problem`` when it is no notebook or has no code.
+    Raises ``Problem`` when it is no notebook or has no code: then ``path`` is what is named.
     """
     content = model.get("content")
     if model.get("type") != "notebook" or not isinstance(content, Mapping):
         raise Problem(
-            f"{PATH} in the home is no notebook.",
-            FRESH,
+            f"{path} is no notebook.",
+            remedy,
         )
     cells = [
         "".join(cell["source"])
@@ -104,8 +106,8 @@ def code_cells(model: Mapping[str, Any]) -> list[str]:
     cells = [cell for cell in cells if cell.strip()]
     if not cells:
         raise Problem(
-            f"{PATH} in the home has no code.",
-            FRESH,
+            f"{path} has no code.",
+            remedy,
         )
     return cells
 

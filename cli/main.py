@@ -26,6 +26,9 @@ COMMANDS = {
     "logs": Lazy("cli.logs:logs", "Print what the room's own services wrote."),
     "doctor": Lazy("cli.doctor:doctor", "Say what is wrong with this machine, and the remedy."),
     "smoke": Lazy("cli.smoke:smoke", "Go a student's whole way through the running room."),
+    "rehearse": Lazy(
+        "cli.rehearse:rehearse", "Rehearse a lesson with throwaway students; count seats."
+    ),
     "gpu": Lazy("cli.gpu:gpu", "Show who has which GPU and who waits; take a GPU out of use."),
     "user": Lazy("cli.user:user", "Add people, and make or revoke their login links."),
     "class": Lazy("cli.classes:class_", "List the classes; archive one, or bring it back."),

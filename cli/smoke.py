@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import signal
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli import context, guests, steps
+from cli import context, guests, interrupts, steps
 from cli.errors import OK, Problem
 from cli.lesson import Promise
 
@@ -57,12 +55,12 @@ def smoke(
     room, inventory = _room(profile, gpus, ca_file)
     guests.check_name(name)
     if gpus:
-        _run(_gpu_check(room, inventory, name, report))
+        interrupts.run(_gpu_check(room, inventory, name, report))
         token = ""
     else:
         from cli.smokeway import walk
 
-        token = _run(walk(room, name, report, keep=keep))
+        token = interrupts.run(walk(room, name, report, keep=keep))
     _tell(report, room.profile, as_json, _link(token) if keep and report.ok else "")
     raise SystemExit(OK if report.ok else BROKEN)
 
@@ -139,30 +137,6 @@ async def _gpu_check(room: Room, inventory: Inventory, name: str, report: Report
             "Wait until a server stops: room status",
         )
     await check(room, names[: len(free) + 1], free, report)
-
-
-def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run ``work``; Ctrl-C and SIGTERM end it once, and let it clean up."""
-
-    async def main() -> Any:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        interrupted = False
-
-        def interrupt() -> None:
-            nonlocal interrupted
-            if not interrupted and task is not None:
-                steps.console.print("Interrupted. Cleaning up, a moment …")
-                task.cancel()
-            interrupted = True
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupt)
-        return await work
-
-    try:
-        return asyncio.run(main())
-    except asyncio.CancelledError:
-        raise click.Abort from None
 
 
 def _link(token: str) -> str:

@@ -131,6 +131,11 @@ class Server:
         body = {"type": "file", "format": "text", "content": text}
         await self._api(f"Writing {path}", "PUT", f"contents/{quote(path)}", json=body)
 
+    async def write_notebook(self, path: str, content: Mapping[str, Any]) -> None:
+        """Write a notebook into the home; ``content`` is what its file holds."""
+        body = {"type": "notebook", "format": "json", "content": dict(content)}
+        await self._api(f"Writing {path}", "PUT", f"contents/{quote(path)}", json=body)
+
     async def remove(self, path: str) -> None:
         """Remove a file of the home."""
         await self._api(f"Removing {path}", "DELETE", f"contents/{quote(path)}")

@@ -241,7 +241,8 @@ class Datasets:
     def _sizes(self) -> dict[str, int]:
         """Return the classes that somebody is in now, by name, and how many are."""
         now = self.desk.plans.clock()
-        open_ = (each for each in self.desk.people.all() if not access.closed(each, now))
+        everyone = (each for each in self.desk.people.all() if not each.guest)
+        open_ = (each for each in everyone if not access.closed(each, now))
         return dict(sorted(Counter(n for each in open_ for n in access.groups(each, now)).items()))
 
 

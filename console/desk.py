@@ -186,7 +186,9 @@ class Desk:
         return [
             (person, roles[name])
             for person in self.people.all(name)
-            if not access.closed(person, now) and name in (roles := access.roles(person, now))
+            if not access.closed(person, now)
+            and not person.guest
+            and name in (roles := access.roles(person, now))
         ]
 
     def _ends(self) -> dict[str, str]:

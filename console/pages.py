@@ -17,6 +17,7 @@ from console import (
     guard,
     own_pages,
     people_pages,
+    rehearsal_pages,
     retired_pages,
     slip_pages,
     usage_pages,
@@ -51,6 +52,7 @@ def router(prefix: str) -> APIRouter:
     cell_pages.add(made)
     people_pages.add(made)
     slip_pages.add(made)
+    rehearsal_pages.add(made)
     fleet_pages.add(made)
     usage_pages.add(made)
     doctor_pages.add(made)
@@ -126,6 +128,7 @@ def _class(made: APIRouter) -> None:
             given=given,
             may_give=visit.viewer.may("give", name),
             may_link=visit.viewer.may("link", name),
+            may_rehearse=visit.viewer.may("start", name),
             **{"said": "", "failed": "", **more},
         )
 

@@ -212,3 +212,11 @@ class Engine:
                 # An engine that was started again tells the name alone, until it is asked for it.
                 found = await self.call("inspect_volume", name)
         return found
+
+    async def remove_volume(self, name: str) -> None:
+        """Remove a volume; what it binds stays where it is. Gone already is fine."""
+        async with self.words(f"removing volume {name}"):
+            try:
+                await self.call("remove_volume", name)
+            except NotFound:
+                return

@@ -41,7 +41,7 @@ def grouped(people: Iterable[Person], now: datetime) -> list[Class]:
     found: dict[str, dict[str, str]] = {}
     archived: dict[str, datetime] = {}
     for person in people:
-        for each in person.memberships:
+        for each in () if person.guest else person.memberships:
             members = found.setdefault(each.class_name, {})
             if each.archived_at is not None:
                 archived[each.class_name] = each.archived_at

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from room.guests import is_guest
 from room.said import said
 from room.tokens import Token
 
@@ -47,6 +48,11 @@ class Person:
     last_login_at: datetime | None = None
     oauth_subject: str | None = None
     links: int = 0
+
+    @property
+    def guest(self) -> bool:
+        """Whether it is a rehearsal's throwaway student, whom no list of a class shows."""
+        return is_guest(self.login)
 
     @property
     def enrolled(self) -> dict[str, Membership]:

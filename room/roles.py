@@ -65,5 +65,6 @@ def openable(people: Iterable[Person], class_name: str, now: datetime) -> tuple[
         for person in people
         if access.roles(person, now).get(class_name) == "student"
         and not person.admin
+        and not person.guest
         and not staff(person, now)
     )

@@ -32,7 +32,9 @@ def members(people: Iterable[Person], class_name: str, now: datetime) -> tuple[P
     return tuple(
         person
         for person in people
-        if class_name in access.roles(person, now) and not access.closed(person, now)
+        if class_name in access.roles(person, now)
+        and not access.closed(person, now)
+        and not person.guest
     )
 
 

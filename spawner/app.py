@@ -30,7 +30,8 @@ TIDY_BEFORE_END = 8.0
 KEEPER_ROLE = {
     "name": keeper.NAME,
     "services": [keeper.NAME],
-    "scopes": ["admin:servers", "list:users", "read:users"],
+    # To delete users is for a rehearsal's guests, whom the command forgets.
+    "scopes": ["admin:servers", "list:users", "read:users", "delete:users"],
 }
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from agent import cgroups
 from agent.accounting import Accountant
+from engine import cgroups
 from room import used
 from room.accounting import Reading
 from room.used import Amounts

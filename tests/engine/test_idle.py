@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from agent import cgroups
 from agent.known import Known
 from agent.servers import lister
 from agent.simulated import SimulatedSource
 from agent.snapshot import Sampler
+from engine import cgroups
 from tests.engine.conftest import Room, running_agent
 from tests.utils.hub import Hub
 from tests.utils.wait import wait_until

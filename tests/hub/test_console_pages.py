@@ -21,7 +21,7 @@ from tests.hub.test_console import (  # noqa: F401  (fixtures)
 )
 
 CLASS = ("class/ml101", "class/ml101/usage")
-SLIPS = ("class/ml101/slips",)
+TEACHING = ("class/ml101/slips", "class/ml101/rehearsals")
 ADMIN = (
     "admin",
     "admin/limits/class/ml101",
@@ -40,15 +40,16 @@ ADMIN = (
 SEES = {
     "alice": (),
     "asta": CLASS,
-    "tina": (*CLASS, *SLIPS),
-    "root": (*CLASS, *SLIPS, *ADMIN),
+    "tina": (*CLASS, *TEACHING),
+    "root": (*CLASS, *TEACHING, *ADMIN),
 }
 EVERY = (
     *CLASS,
-    *SLIPS,
+    *TEACHING,
     *ADMIN,
     "class/dl202",
     "class/dl202/slips",
+    "class/dl202/rehearsals",
     "class/dl202/usage",
     "class/nowhere",
     "nowhere",

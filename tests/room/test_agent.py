@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from agent import cgroups
 from agent.accounting import BOOT_ID
 from cli.student import Student
+from engine import cgroups
 from room import accounting, used
 from room.gpus import inventory, use
 from room.gpus.use import ServerUse

@@ -8,11 +8,11 @@ from babel.messages.extract import extract_from_dir
 
 ROOT = Path(__file__).parents[2]
 #: The packages that have pages, each with catalogues of its own.
-PACKAGES = ("spawner", "console")
+PACKAGES = ("spawner", "console", "cli")
 
 
-#: The console says what rules say, part by part: they remember how (``room/said.py``).
-SAYS_RULES = "console"
+#: Whose pages say what rules say, part by part: they remember how (``room/said.py``).
+SAYS_RULES = {"console": ("console", "room"), "cli": ("room/rehearsal",)}
 SAID = {"said": None}
 
 
@@ -31,7 +31,7 @@ def extracted(package: str) -> dict[str | tuple[str, ...], list[str]]:
     )
     for file, _line, message, _comments, _context in messages:
         found.setdefault(message, []).append(f"{package}/{file}")
-    for folder in (package, "room") if package == SAYS_RULES else ():
+    for folder in SAYS_RULES.get(package, ()):
         said = extract_from_dir(ROOT / folder, method_map=[("**.py", "python")], keywords=SAID)
         for file, _line, message, _comments, _context in said:
             found.setdefault(message, []).append(f"{folder}/{file}")

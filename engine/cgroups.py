@@ -23,6 +23,27 @@ _LARGEST = 16384
 
 
 @dataclass(frozen=True, slots=True)
+class Charges:
+    """What a group is charged for memory, in bytes.
+
+    ``files``: of it the cache of files, which the kernel can drop; ``warm``: of these what was used
+    lately. ``peak``: the most that was ever charged; None before Linux 5.19. ``killed``: how many
+    processes the kernel has ended because there was no more.
+    """
+
+    charged: int
+    files: int
+    warm: int
+    peak: int | None
+    killed: int
+
+    @property
+    def own(self) -> int:
+        """What it cannot do without: programs' memory, and files in memory such as /dev/shm."""
+        return max(0, self.charged - self.files)
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """The group of one life of a container: it goes with its last process.
 
@@ -57,6 +78,23 @@ class Group:
         if charged is None:
             return None
         return max(0, charged - (_field(f"{where}/memory.stat", spare) or 0))
+
+    def charges(self) -> Charges | None:
+        """Return what is charged for memory now, and what was at most; None when nobody tells."""
+        two, one = f"{self.root}/{self.place}", f"{self.root}/{_MEMORY_V1}/{self.place}"
+        charged = _number(f"{two}/memory.current")
+        if charged is not None:
+            stat, prefix, killed = two, b"", _field(f"{two}/memory.events", b"oom_kill")
+            peak = _number(f"{two}/memory.peak")  # Linux 5.19
+        else:
+            charged = _number(f"{one}/memory.usage_in_bytes")
+            stat, prefix, killed = one, b"total_", _field(f"{one}/memory.oom_control", b"oom_kill")
+            peak = _number(f"{one}/memory.max_usage_in_bytes")
+        if charged is None:
+            return None
+        fields = _fields(f"{stat}/memory.stat")
+        files = [fields.get(prefix + name, 0) for name in (b"inactive_file", b"active_file")]
+        return Charges(charged, sum(files), files[1], peak, killed or 0)
 
 
 def groups(root: Path = ROOT) -> Iterator[Group]:
@@ -98,6 +136,15 @@ def _field(file: str, name: bytes) -> int | None:
         if key == name:
             return int(value)
     return None
+
+
+def _fields(file: str) -> dict[bytes, int]:
+    found = {}
+    for line in (_read(file) or b"").splitlines():
+        key, _, value = line.partition(b" ")
+        if value.isdigit():
+            found[key] = int(value)
+    return found
 
 
 def _number(file: str) -> int | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import cgroups
+from engine import cgroups
 
 ONE, TWO = "a" * 64, "b" * 64
 V2 = "usage_usec 2500000\nuser_usec 2000000\nsystem_usec 500000\n"
@@ -104,3 +104,52 @@ def write(root: Path, files: dict[str, str]) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+V1_STAT = "inactive_file 1\ntotal_inactive_file 300\ntotal_active_file 100\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "charges"),
+    [
+        pytest.param(
+            {
+                "docker/x/memory.current": "1000\n",
+                "docker/x/memory.peak": "2000\n",
+                "docker/x/memory.stat": STAT,
+                "docker/x/memory.events": "oom 3\noom_kill 2\n",
+            },
+            cgroups.Charges(1000, 307, 7, 2000, 2),
+            id="version-2",
+        ),
+        pytest.param(
+            {"docker/x/memory.current": "1000\n", "docker/x/memory.stat": STAT},
+            cgroups.Charges(1000, 307, 7, None, 0),
+            id="before-linux-5.19",
+        ),
+        pytest.param(
+            {
+                "memory/docker/x/memory.usage_in_bytes": "1000\n",
+                "memory/docker/x/memory.max_usage_in_bytes": "1500\n",
+                "memory/docker/x/memory.stat": V1_STAT,
+                "memory/docker/x/memory.oom_control": "oom_kill_disable 0\noom_kill 1\n",
+            },
+            cgroups.Charges(1000, 400, 100, 1500, 1),
+            id="version-1",
+        ),
+        pytest.param({}, None, id="gone"),
+    ],
+)
+def test_what_is_charged_is_read(
+    tmp_path: Path, files: dict[str, str], charges: cgroups.Charges | None
+) -> None:
+    for file, text in files.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    assert cgroups.Group("x", 1, "docker/x", tmp_path).charges() == charges
+
+
+def test_files_that_the_kernel_can_drop_are_not_a_group_s_own() -> None:
+    assert cgroups.Charges(1000, 400, 100, None, 0).own == 600
+    # The two files are not read at one moment.
+    assert cgroups.Charges(100, 400, 100, None, 0).own == 0
