@@ -13,6 +13,7 @@ from console.changes import Changes
 from console.datasets import Datasets
 from console.desk import Desk
 from console.guard import Guard, Visit, require
+from console.lessons import Lessons
 from console.render import Pages
 from room.settings import Settings
 
@@ -27,6 +28,7 @@ class Parts:
     changes: Changes
     settings: Settings
     datasets: Datasets
+    lessons: Lessons
 
 
 def parts_of(request: Request) -> Parts:

@@ -77,7 +77,7 @@ def snapshot(folder: Path, place: Path, repository: Path) -> Path:
         if (place / ".git").is_dir():
             # It was deleted: go on from what the student's copy knows, or nothing could be merged.
             known = f"refs/remotes/origin/{_BRANCH}:refs/heads/{_BRANCH}"
-            _run(*git, "fetch", "--quiet", str(place), known)
+            _run(*git, "fetch", "--quiet", "--update-head-ok", str(place), known)
     # Of a start that was cut short.
     (repository / "index.lock").unlink(missing_ok=True)
     (repository / "info").mkdir(exist_ok=True)
