@@ -13,7 +13,7 @@ from tornado import web
 from tornado.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest
 from tornado.ioloop import PeriodicCallback
 
-from server import lease, lessons, presence, visitors
+from server import lease, lessons, library, presence, visitors
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -50,6 +50,8 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
                 lessons.LessonHandler,
                 {"lessons": brought},
             ),
+            (url_path_join(app.base_url, "room/examples"), library.LibraryHandler),
+            (url_path_join(app.base_url, "room/examples/([^/]+)"), library.CopyHandler),
             (base, LeaseHandler, {"lease": known}),
             (url_path_join(base, "extend"), ExtendHandler, {"lease": known}),
             (url_path_join(base, "stay"), StayHandler, {"lease": known}),

@@ -117,7 +117,9 @@ def test_every_package_has_a_rule():
         # nbgitpuller is called in a process of its own.
         pytest.param({"lessonfiles", "lessonwords"}, set(), id="a-lesson-s-files"),
         pytest.param(
-            {"extension", "hub", "lessons"}, {"jupyter_server", "tornado"}, id="in-the-server"
+            {"extension", "hub", "lessons", "library"},
+            {"jupyter_server", "tornado"},
+            id="in-the-server",
         ),
         pytest.param({"visitors"}, {"jupyterhub"}, id="beside-its-owner"),
         pytest.param({"kernels"}, {"jupyter_client", "jupyter_server", "zmq"}, id="to-its-kernels"),
@@ -138,7 +140,7 @@ def test_every_module_of_the_server_is_named_above():
     found = {path.stem for path in sources("server")}
     before = {"__init__", "launch", "examples", "later", "lean", "mounts"}
     running = {"lease", "extension", "hub", "kernels", "presence", "spare", "visitors"}
-    lessons = {"lessonfiles", "lessons", "lessonwords"}
+    lessons = {"lessonfiles", "lessons", "lessonwords", "library"}
     assert found == before | running | lessons
 
 
