@@ -131,10 +131,12 @@ def _pull(repository: str, branch: str, place: Path) -> None:
     try:
         _run(sys.executable, "-I", "-c", "from nbgitpuller.pull import main; main()",
              repository, branch, str(place))  # fmt: skip
-    except NotBroughtError:
+    except NotBroughtError as error:
         if fresh:
             # Half a clone would be taken for the student's own folder the next time.
             shutil.rmtree(place, ignore_errors=True)
+            if error.why == "git":
+                raise NotBroughtError("unreachable", told=error.told) from error
         else:
             with suppress(NotBroughtError):
                 _run("git", "-C", str(place), "merge", "--abort")

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Camera
 from tests.browser.test_student_day import BOOT, INTERNALS, stop
+from tests.utils.git_server import serving
 from tests.utils.room import ComposedRoom
 
 pytestmark = [pytest.mark.browser, pytest.mark.room]
@@ -28,10 +26,6 @@ NOTEBOOK = {
     "nbformat": 4,
     "nbformat_minor": 5,
 }
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +43,12 @@ def repository(
         ("-C", work, "add", "--all"),
         ("-C", work, *who, "commit", "--quiet", "--message=Week 1"),
         ("clone", "--quiet", "--bare", work, place / "flowers-course.git"),
-        # Files are all that a server of plain files has.
-        ("-C", place / "flowers-course.git", "update-server-info"),
     ):
         subprocess.run(["git", *map(str, command)], check=True, timeout=60)
     network = running_room.client.networks.get(f"{running_room.name}-students")
     gateway = network.attrs["IPAM"]["Config"][0]["Gateway"]
-    server = ThreadingHTTPServer((gateway, 0), partial(Quiet, directory=str(place)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://{gateway}:{server.server_address[1]}/flowers-course.git"
-    server.shutdown()
+    with serving(place, gateway) as address:
+        yield f"{address}/flowers-course.git"
 
 
 @pytest.fixture(scope="module")
