@@ -53,6 +53,8 @@ class LessonHandler(_LessonHandler):
         spawner = user.spawners[""]
         if lesson.retired_at is not None:
             await self._show(user, lesson, over=True)
+        elif spawner.owner in spawner.services.restarting:
+            self._to_restart(spawner, lesson)
         elif spawner.ready:
             runs = await spawner.what_runs()
             lack = starting.lack(lesson, runs.chosen, runs.datasets)
@@ -77,19 +79,22 @@ class LessonHandler(_LessonHandler):
         user = self.find_user(user_name)
         lesson = await self.lesson(user, identity)
         spawner = user.spawners[""]
-        services, owner = spawner.services, spawner.owner
-        busy = spawner.pending or not spawner.ready or owner in services.restarting
+        refused = await spawner.lesson_refused(lesson)
+        runs = await spawner.what_runs()
+        # Nothing is awaited from here on: of two clicks at once one is first.
+        restarting, owner = spawner.services.restarting, spawner.owner
+        busy = spawner.pending or not spawner.ready or owner in restarting
         if busy or lesson.retired_at is not None:
             self.redirect(self.address(lesson))
-            return
-        refused = await spawner.lesson_refused(lesson)
-        if refused is not None:
-            runs = await spawner.what_runs()
+        elif refused is not None:
             lack = starting.lack(lesson, runs.chosen, runs.datasets)
             await self._show(user, lesson, lack=lack, refused=refused.message)
-            return
-        services.restarting.add(owner)
-        begin_restart(self, spawner, starting.options(lesson))
+        else:
+            restarting.add(owner)
+            begin_restart(self, spawner, starting.options(lesson))
+            self._to_restart(spawner, lesson)
+
+    def _to_restart(self, spawner: Any, lesson: Lesson) -> None:
         onward = {"next": self.address(lesson, "open"), "for": "lesson"}
         self.redirect(url_concat(restart_page(self.hub.base_url, spawner), onward))
 

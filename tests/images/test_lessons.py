@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.hub.test_console import violations
+from tests.utils.chromium import chromium
 from tests.utils.user_server import PREFIX, TOKEN, UserServer
 
 pytestmark = pytest.mark.images
@@ -143,6 +145,52 @@ def test_what_cannot_be_brought_is_said_and_leaves_nothing(
         assert words in page
         assert "Traceback" not in page.partition("<details>")[0]
     assert "failing" not in server.sh(f"ls {PLACE} 2>/dev/null || true")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as made:
+        yield made
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scripts", [True, False], ids=["by-itself", "without-a-script"])
+def test_the_page_goes_on_and_reads_well_for_everyone(
+    server: UserServer, browser: Any, scripts: bool
+) -> None:
+    def opened(told: dict[str, Any], scheme: str, **options: Any) -> Any:
+        lesson(server, told)
+        context = browser.new_context(
+            color_scheme=scheme,
+            viewport={"width": 390, "height": 800},
+            extra_http_headers={"Authorization": f"token {TOKEN}"},
+            **options,
+        )
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{server.port}{PREFIX}/room/lesson/abc")
+        return page
+
+    place = f"lessons/ml101/seen-{scripts}"
+    page = opened(
+        {**GIT, "repository": "/tmp/seen", "place": place}, "dark", java_script_enabled=scripts
+    )
+    if not scripts:
+        page.get_by_role("button", name="Bring the files and open the lesson").click()
+    page.get_by_role("alert").wait_for()
+    server.sh(
+        f"rm -rf /tmp/seen && mkdir /tmp/seen && cd /tmp/seen && git init -q && {FIRST} {COMMIT}"
+    )
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_url(f"**/lab/tree/{place}/**")
+    page.context.close()
+    for scheme, locale in (("light", "en-US"), ("dark", "zh-CN")):
+        page = opened(
+            {**GIT, "repository": "/tmp/nowhere", "place": place + "-not"}, scheme, locale=locale
+        )
+        page.get_by_role("alert").wait_for()
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.context.close()
 
 
 def test_a_lesson_that_is_not_for_its_owner_is_none(server: UserServer) -> None:
