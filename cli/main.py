@@ -34,6 +34,7 @@ COMMANDS = {
     "class": Lazy("cli.classes:class_", "List the classes; archive one, or bring it back."),
     "plan": Lazy("cli.plan:plan", "Say who may have how much, and see why."),
     "dataset": Lazy("cli.dataset:dataset", "Publish data for a class, version by version."),
+    "lesson": Lazy("cli.lessons:lesson", "Make links for a class that start and open a lesson."),
     "usage": Lazy("cli.usage:usage", "Show how many GPU-hours each person has used."),
     "images": Lazy("cli.images:images", "Build and list the images that the room runs."),
     "config": Lazy("cli.config:config", "Show and check the settings of room.yaml."),

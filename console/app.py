@@ -22,6 +22,7 @@ from console.desk import Desk
 from console.guard import ForbiddenError, Guard, NotSignedInError, OldPageError, sign_in_path
 from console.hub import HubError
 from console.kept import MOST_SENT
+from console.lessons import Lessons
 from console.parts import Parts
 from console.pruning import Pruning
 from console.render import STATIC, Pages
@@ -60,6 +61,9 @@ def make_app(
     prefix = pages_.prefix
     guard = Guard(desk, prefix, secure=secure)
     datasets = Datasets(desk, agent)
+    settings = settings or Settings()
+    titles = {str(p["slug"]): str(p["display_name"]) for p in settings.profile_list(has_gpus=True)}
+    lessons = Lessons(desk, titles, settings.address)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -80,9 +84,10 @@ def make_app(
         guard,
         pages_,
         Changes(desk, profiles),
-        settings or Settings(),
+        settings,
         datasets,
         Pruning(desk, agent),
+        lessons,
     )
     app.mount(f"{prefix}static", StaticFiles(directory=STATIC))
     app.include_router(pages.router(prefix))

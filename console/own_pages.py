@@ -81,13 +81,14 @@ def add(made: APIRouter) -> None:
 async def _page(request: Request, parts: Parts, visit: Visit, **more: Any) -> Response:
     who, desk = visit.viewer, parts.desk
     language = parts.pages.html_language_of(request)
-    limits, meter, servers, home, tokens, hours = await asyncio.gather(
+    limits, meter, servers, home, tokens, hours, lessons = await asyncio.gather(
         desk.run(desk.limits, who.login, who.classes),
         desk.run(desk.meter, who.login, who.classes),
         desk.hub.own_servers(visit.token),
         _home(parts, visit, language),
         _tokens(parts, visit),
         _hours(parts, who.login),
+        parts.lessons.own(visit),
     )
     return parts.pages.page(
         request,
@@ -99,6 +100,8 @@ async def _page(request: Request, parts: Parts, visit: Visit, **more: Any) -> Re
         news=home,
         tokens=tokens,
         own_hours=hours,
+        lessons=lessons,
+        link=parts.lessons.link,
         kinds=TOKEN_SCOPES,
         **{
             "said": "",

@@ -15,6 +15,7 @@ from console import (
     doctor_pages,
     fleet_pages,
     guard,
+    lesson_pages,
     own_pages,
     people_pages,
     rehearsal_pages,
@@ -28,8 +29,10 @@ from console.guard import SESSION, STATE, Visit, require_act
 from console.hub import HubError
 from console.kept import KEPT, MOST_OF_ONE
 from console.parts import Parts, admin_of, parts_of
+from console.viewer import who_of
 from console.words import ACTS, FIELDS
 from room.languages import COOKIE, LANGUAGES
+from room.lessons.rules import makes
 from room.plans import wording
 from room.plans.model import Subject
 from room.said import reason, said
@@ -47,6 +50,7 @@ def router(prefix: str) -> APIRouter:
     own_pages.add(made)
     dataset_pages.add(made)
     retired_pages.add(made)
+    lesson_pages.add(made)
     _class(made)
     _admin(made)
     cell_pages.add(made)
@@ -129,6 +133,7 @@ def _class(made: APIRouter) -> None:
             may_give=visit.viewer.may("give", name),
             may_link=visit.viewer.may("link", name),
             may_rehearse=visit.viewer.may("start", name),
+            may_teach=makes(who_of(visit.viewer), name),
             **{"said": "", "failed": "", **more},
         )
 

@@ -13,6 +13,7 @@ from console.changes import Changes
 from console.datasets import Datasets
 from console.desk import Desk
 from console.guard import Guard, Visit, require
+from console.lessons import Lessons
 from console.pruning import Pruning
 from console.render import Pages
 from room.settings import Settings
@@ -29,6 +30,7 @@ class Parts:
     settings: Settings
     datasets: Datasets
     pruning: Pruning
+    lessons: Lessons
 
 
 def parts_of(request: Request) -> Parts:

@@ -101,6 +101,7 @@ SPECS: tuple[ImageSpec, ...] = (
             "server.txt": "images/pytorch/server.txt",
             "files": "images/pytorch/files",
             "examples": "images/pytorch/examples",
+            "library": "images/pytorch/library",
             "server": "server",
             **_UV,
         },

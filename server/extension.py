@@ -13,7 +13,7 @@ from tornado import web
 from tornado.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest
 from tornado.ioloop import PeriodicCallback
 
-from server import lease, presence, visitors
+from server import lease, lessons, library, presence, visitors
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -40,9 +40,18 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
         app.log.warning,
     )
     base = url_path_join(app.base_url, "room/lease")
+    at_hub = lease.address(environment.get("JUPYTERHUB_API_URL", "")).removesuffix("/lease")
+    brought = lessons.Lessons(at_hub, environment.get("JUPYTERHUB_API_TOKEN", ""), fetch)
     app.web_app.add_handlers(
         ".*$",
         [
+            (
+                url_path_join(app.base_url, "room/lesson/([a-z0-9]{1,16})"),
+                lessons.LessonHandler,
+                {"lessons": brought},
+            ),
+            (url_path_join(app.base_url, "room/examples"), library.LibraryHandler),
+            (url_path_join(app.base_url, "room/examples/([^/]+)"), library.CopyHandler),
             (base, LeaseHandler, {"lease": known}),
             (url_path_join(base, "extend"), ExtendHandler, {"lease": known}),
             (url_path_join(base, "stay"), StayHandler, {"lease": known}),

@@ -1,4 +1,4 @@
-"""An unused GPU is given back: what the server's page asks for, and the page of the restart."""
+"""A server is started again at once: without an unused GPU, or otherwise; and the page of it."""
 
 from __future__ import annotations
 
@@ -27,29 +27,39 @@ class GiveBackHandler(OwnLease):
         if isinstance(options, Reject):
             self.refuse(options)
             return
-        restart = asyncio.ensure_future(self._restart(spawner, options))
-        restart.add_done_callback(self._restarted(spawner))
+        begin_restart(self, spawner, options)
         # On its way before the server that passes it on is asked to stop.
-        self.say({"page": _page(self.hub.base_url, spawner)})
+        self.say({"page": restart_page(self.hub.base_url, spawner)})
 
-    async def _restart(self, spawner: Any, options: dict[str, Any]) -> None:
-        user, name = spawner.user, spawner.name
-        await (await self.stop_single_user(user, name))
-        await self.spawn_single_user(user, name, options=options)
 
-    def _restarted(self, spawner: Any) -> Any:
-        services, owner = spawner.services, spawner.owner
+def begin_restart(handler: Any, spawner: Any, options: dict[str, Any]) -> None:
+    """Stop a server and start it again with other options, behind the page that shows it.
 
-        def done(task: asyncio.Task[None]) -> None:
-            services.restarting.discard(owner)
-            if spawner.ready:
-                # It could not be stopped, and may be stopped for another reason some day.
-                spawner.keep_running()
-            if not task.cancelled() and task.exception() is not None:
-                # The start page says it to the owner.
-                services.log.warning("%s gave its GPU back: %s", owner, task.exception())
+    Whoever calls has put it among those that restart.
+    """
+    restart = asyncio.ensure_future(_restart(handler, spawner, options))
+    restart.add_done_callback(_restarted(spawner))
 
-        return done
+
+async def _restart(handler: Any, spawner: Any, options: dict[str, Any]) -> None:
+    user, name = spawner.user, spawner.name
+    await (await handler.stop_single_user(user, name))
+    await handler.spawn_single_user(user, name, options=options)
+
+
+def _restarted(spawner: Any) -> Any:
+    services, owner = spawner.services, spawner.owner
+
+    def done(task: asyncio.Task[None]) -> None:
+        services.restarting.discard(owner)
+        if spawner.ready:
+            # It could not be stopped, and may be stopped for another reason some day.
+            spawner.keep_running()
+        if not task.cancelled() and task.exception() is not None:
+            # The start page says it to the owner.
+            services.log.warning("%s did not start again: %s", owner, task.exception())
+
+    return done
 
 
 class KeepHandler(OwnLease):
@@ -64,7 +74,8 @@ class KeepHandler(OwnLease):
 class RestartHandler(BaseHandler):
     """``GET room/restart/<user>/<server>``: a page until the server starts again, then its start.
 
-    ``next``: where its owner goes on afterwards; what is no address here is passed over.
+    ``next``: where its owner goes on afterwards; what is no address here is passed over. ``for``:
+    what is said of why, which is a GPU that is given back unless it is a lesson.
     """
 
     @web.authenticated
@@ -84,7 +95,8 @@ class RestartHandler(BaseHandler):
         self.redirect(url_concat(url_path_join(*parts), {"next": onward} if onward else {}))
 
 
-def _page(hub: str, spawner: Any) -> str:
+def restart_page(hub: str, spawner: Any) -> str:
+    """Return the address of the page that shows a restart."""
     user, server = spawner.user.escaped_name, url_escape_path(spawner.name)
     return url_path_join(hub, "room/restart", user, server)
 

@@ -79,6 +79,11 @@ def default_slug(profiles: Sequence[Profile]) -> str:
     return slug_of(chosen)
 
 
+def with_default(profiles: Sequence[Profile], slug: str) -> tuple[Profile, ...]:
+    """Return the profiles with another one as the usual one."""
+    return tuple({**profile, "default": slug_of(profile) == slug} for profile in profiles)
+
+
 def parse(raw: Any, profiles: Sequence[Profile]) -> SpawnOptions | Reject:
     """Return the options in ``raw`` (REST's JSON or the form's), or name the first key refused.
 

@@ -18,7 +18,7 @@ from tornado.httputil import url_concat
 
 from room.datasets.choice import MOST
 from room.values import readable_size
-from spawner import giveback, handlers, i18n, ownroom, stages
+from spawner import giveback, handlers, i18n, lessons, ownroom, stages
 from spawner.availability import Availability, rough
 from spawner.datasetpicker import Offer
 from spawner.homepage import HomeUsageHandler
@@ -50,6 +50,7 @@ def routes() -> list[tuple[Any, ...]]:
         *handlers.routes(),
         *ownroom.routes(),
         *giveback.routes(),
+        *lessons.routes(),
     ]
 
 

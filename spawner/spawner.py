@@ -24,7 +24,8 @@ from room.models import (
     SpawnPlan,
 )
 from spawner import container, exits, stages
-from spawner.ends import TIDY_PATIENCE, Ends
+from spawner.classstart import ClassStart
+from spawner.ends import TIDY_PATIENCE
 from spawner.homes import home_volume
 from spawner.progress import Progress
 from spawner.ready import NotReadyError, wait_ready, while_alive
@@ -37,7 +38,7 @@ T = TypeVar("T")
 _configurable: dict[type, dict[str, Any]] = {}
 
 
-class RoomSpawner(Ends, DockerSpawner):
+class RoomSpawner(ClassStart, DockerSpawner):
     """Starts each server in a container with hard limits, its own GPUs and its owner's home."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -47,6 +47,22 @@ document.addEventListener("plan-changed", async (event) => {
   }
 });
 
+// A link is copied by a button beside it.
+for (const row of document.querySelectorAll(".copied")) {
+  const [field, button] = [row.querySelector("[data-copied]"), row.querySelector("button")];
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    field.select();
+    try {
+      await navigator.clipboard.writeText(field.value);
+    } catch {
+      // On a page without TLS only this works.
+      document.execCommand("copy");
+    }
+    button.textContent = button.dataset.done;
+  });
+}
+
 // What is to be printed is, by a button.
 for (const row of document.querySelectorAll("[data-print]")) {
   row.hidden = false;

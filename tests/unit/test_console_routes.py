@@ -14,6 +14,7 @@ from console import api, pages
 from room.datasets.catalog import Catalog
 from room.datasets.manifest import Summary
 from room.datasets.model import About
+from room.lessons.book import Lessons
 from room.people import People
 from room.store import Store
 from tests.unit.test_console import PREFIX, Console, console, store_with_people  # noqa: F401
@@ -41,6 +42,8 @@ BODY = {
     "folder": "data/cats",
     "classes": ["a"],
     "version": 1,
+    "title": "Week 1",
+    "repository": "https://git.example.org/course",
 }
 
 
@@ -78,7 +81,16 @@ def everything(console: Console, store: Store) -> tuple[object, ...]:
     hub = console.hub
     changed = (hub.stopped, hub.asked, hub.own_tokens)
     data = Catalog(store, actor="test").all()
-    return (People(store).all(), data, console.plans.settings(), console.plans.history(), *changed)
+    book = Lessons(store, actor="test")
+    taught = (book.of(), book.defaults())
+    return (
+        People(store).all(),
+        data,
+        taught,
+        console.plans.settings(),
+        console.plans.history(),
+        *changed,
+    )
 
 
 @pytest.mark.parametrize("secret", [None, "", "x" * 32])

@@ -114,7 +114,13 @@ def test_every_package_has_a_rule():
         # A lean start's functions import what they stand for; only serve() imports the server.
         pytest.param({"lean"}, {"jupyterhub"}, id="the-start"),
         pytest.param({"lease", "presence"}, set(), id="what-it-knows-of-itself"),
-        pytest.param({"extension", "hub"}, {"jupyter_server", "tornado"}, id="in-the-server"),
+        # nbgitpuller is called in a process of its own.
+        pytest.param({"lessonfiles", "lessonwords"}, set(), id="a-lesson-s-files"),
+        pytest.param(
+            {"extension", "hub", "lessons", "library"},
+            {"jupyter_server", "tornado"},
+            id="in-the-server",
+        ),
         pytest.param({"visitors"}, {"jupyterhub"}, id="beside-its-owner"),
         pytest.param({"kernels"}, {"jupyter_client", "jupyter_server", "zmq"}, id="to-its-kernels"),
     ],
@@ -134,7 +140,8 @@ def test_every_module_of_the_server_is_named_above():
     found = {path.stem for path in sources("server")}
     before = {"__init__", "launch", "examples", "later", "lean", "mounts"}
     running = {"lease", "extension", "hub", "kernels", "presence", "spare", "visitors"}
-    assert found == before | running
+    lessons = {"lessonfiles", "lessons", "lessonwords", "library"}
+    assert found == before | running | lessons
 
 
 def test_the_config_file_only_sets_things():

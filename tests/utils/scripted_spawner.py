@@ -20,10 +20,14 @@ from traitlets import default
 from room import homeuse
 from room.datasets.model import Dataset, Version
 from room.homeuse import HomeUse
+from room.lessons.book import Lessons
+from room.lessons.model import Lesson, NoSuchLessonError
 from room.models import Owner, Reject
+from room.store import Store
 from spawner import pages
 from spawner.agent import AgentSilentError
 from spawner.availability import Availability
+from spawner.classstart import Runs
 from spawner.datasetpicker import Offer, offers
 from spawner.homefeed import warning
 from spawner.options import DATASET_VERSION, DATASETS, UNLISTED, Card, CardOption, ticked
@@ -95,7 +99,8 @@ class ScriptedSpawner(Spawner):
     ``no_extension`` in words why it is not extended. ``home`` is how full the home
     is, or ``silent``. While it has ``hold_stop`` a stop goes on. A GPU is given back, unless
     ``no_return`` says in words why not. ``datasets`` are those to choose from, as ``_dataset``
-    takes them, and ``preselected`` the names of some by a profile's title.
+    takes them, and ``preselected`` the names of some by a profile's title. Lessons are those of
+    the room's own database; ``no_lesson`` says in words why none is started.
     """
 
     #: What handlers ask of the room's own; the hub has one for all its spawners.
@@ -138,6 +143,25 @@ class ScriptedSpawner(Spawner):
             for title, names in script.get("preselected", {}).items()
         ]
         return offers(visible, self.user_options or {}, profiles)
+
+    async def find_lesson(self, identity: str) -> Lesson | None:
+        path = Path(os.environ["TEST_SCRIPT"]).parent / "state" / "torchroom.sqlite"
+        store = Store(f"sqlite:///{path}")
+        try:
+            return Lessons(store, actor="hub").get(identity)
+        except NoSuchLessonError:
+            return None
+        finally:
+            store.close()
+
+    async def lesson_refused(self, lesson: Lesson) -> Reject | None:
+        refused = self.script().get("no_lesson")
+        return Reject("test", refused) if refused else None
+
+    async def what_runs(self) -> Runs:
+        chosen = {"profile": "cpu", **(self.user_options or {})}
+        names = (each.partition("@")[0] for each in chosen.get(DATASETS, ()))
+        return Runs(chosen, frozenset(names))
 
     async def start(self) -> tuple[str, int]:
         script = self.script()

@@ -24,7 +24,8 @@ OTHER_TOKEN = "a-token-of-somebody-else"
 HELPER_TOKEN = "a-token-of-an-assistant"
 
 #: Answers the version check, the token lookup and a login as JupyterHub 6 does, inside the
-#: container; and of a lease what ``/tmp/lease.json`` holds, as our room's hub does.
+#: container; of a lease what ``/tmp/lease.json`` holds, and of any lesson what ``/tmp/lesson.json``
+#: does, as our room's hub does.
 HUB = f"""
 import datetime, http.server, json, pathlib, time
 USER = {{"kind": "user", "name": "alice", "admin": False, "groups": [], "roles": [],
@@ -56,6 +57,10 @@ class Hub(http.server.BaseHTTPRequestHandler):
             asked.write(f"{{self.command}} {{self.headers.get('Accept-Language')}}{{what}}\\n")
         if self.headers.get("Authorization") != "token " + {TOKEN!r}:
             return self.say(403, {{"message": "not yours"}})
+        if self.path.startswith("/hub/room/lesson/"):
+            lesson = pathlib.Path("/tmp/lesson.json")
+            return self.say(*((200, json.loads(lesson.read_text())) if lesson.exists()
+                              else (404, {{"message": "no such lesson"}})))
         if not LEASE.exists():
             return self.say(404, {{"message": "no such page"}})
         lease = json.loads(LEASE.read_text())
