@@ -140,9 +140,9 @@ async def _watched(
 ) -> Rehearsal:
     from cli.student import Student, Timeouts
 
-    patience = Timeouts(
-        request=REQUEST, start=settings.gpus.queue.give_up + 2 * settings.limits.boot_timeout + 120
-    )
+    # The hub's own limit comes first, and says why.
+    start = settings.gpus.queue.give_up + 2 * settings.limits.boot_timeout + REQUEST
+    patience = Timeouts(request=REQUEST, start=start, stop=clearing.PATIENCE)
     at, began = datetime.now(timezone.utc), time.monotonic()
     with Watch(settings, tokens) as watch:
         ways = {
