@@ -171,15 +171,14 @@ def test_the_page_goes_on_and_reads_well_for_everyone(
         return page
 
     place = f"lessons/ml101/seen-{scripts}"
+    server.sh("rm -rf /tmp/seen")
     page = opened(
         {**GIT, "repository": "/tmp/seen", "place": place}, "dark", java_script_enabled=scripts
     )
     if not scripts:
         page.get_by_role("button", name="Bring the files and open the lesson").click()
     page.get_by_role("alert").wait_for()
-    server.sh(
-        f"rm -rf /tmp/seen && mkdir /tmp/seen && cd /tmp/seen && git init -q && {FIRST} {COMMIT}"
-    )
+    server.sh(f"mkdir /tmp/seen && cd /tmp/seen && git init -q && {FIRST} {COMMIT}")
     page.get_by_role("button", name="Try again").click()
     page.wait_for_url(f"**/lab/tree/{place}/**")
     page.context.close()
