@@ -56,6 +56,8 @@ class Publication:
     digest: str
     size: int
     files: int
+    #: The upload that it is made of, if it is.
+    upload: str = ""
 
     @property
     def stopped(self) -> bool:
@@ -164,4 +166,6 @@ def _publication(found: Mapping[str, Any]) -> Publication:
         digest=str(found["digest"]),
         size=int(found["size"]),
         files=int(found["files"]),
+        # An agent of an older release knows of none.
+        upload=str(found.get("upload", "")),
     )

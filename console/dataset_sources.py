@@ -17,16 +17,20 @@ from room.said import said
 #: How people write where their home is.
 _HOME = re.compile(r"^(?:~|/home/jovyan)(?:/|$)")
 #: The kinds, in the order of the page's forms.
-KINDS = ("home",)
+KINDS = ("home", "upload")
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What is to be published. ``unpack``: it is archives, and what is in them is published."""
+    """What is to be published. ``unpack``: it is archives, and what is in them is published.
+
+    ``upload``: the id of one that is theirs who ask. No form names it.
+    """
 
     kind: str = "home"
     folder: str = ""
     unpack: bool = False
+    upload: str = ""
 
 
 #: What nobody has named yet.
@@ -35,12 +39,23 @@ NOTHING = Origin()
 
 def source(origin: Origin, login: str) -> Mapping[str, Any]:
     """Return a source of somebody's. Raises ``ValueError`` in words."""
-    return _home(origin, login)
+    return _SOURCES[origin.kind](origin, login)
 
 
 def _home(origin: Origin, login: str) -> Mapping[str, Any]:
     path = _folder(origin.folder)
     return {"kind": "home", "user": login, "path": path, "unpack": origin.unpack}
+
+
+def _upload(origin: Origin, login: str) -> Mapping[str, Any]:
+    if not origin.upload:
+        raise ValueError(
+            said(
+                "your browser did not send the files: let it run this page's script, or publish a "
+                "folder of your home"
+            )
+        )
+    return {"kind": "upload", "upload": origin.upload, "unpack": origin.unpack}
 
 
 def _folder(text: str) -> str:
@@ -52,3 +67,6 @@ def _folder(text: str) -> str:
     if path in ("", "."):
         raise ValueError(said("no folder is named: write which one of your home, as data/cats"))
     return check(path)
+
+
+_SOURCES = {"home": _home, "upload": _upload}

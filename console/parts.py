@@ -14,6 +14,8 @@ from console.datasets import Datasets
 from console.desk import Desk
 from console.guard import Guard, Visit, require
 from console.render import Pages
+from console.uploads import Uploads
+from room.said import reason
 from room.settings import Settings
 
 T = TypeVar("T")
@@ -27,6 +29,7 @@ class Parts:
     changes: Changes
     settings: Settings
     datasets: Datasets
+    uploads: Uploads
 
 
 def parts_of(request: Request) -> Parts:
@@ -46,4 +49,4 @@ async def in_words(work: Awaitable[T]) -> T:
     try:
         return await work
     except (ValueError, LookupError) as error:
-        raise HTTPException(409, str(error)) from error
+        raise HTTPException(409, reason(error)) from error

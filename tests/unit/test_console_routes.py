@@ -41,6 +41,7 @@ BODY = {
     "folder": "data/cats",
     "classes": ["a"],
     "version": 1,
+    "files": [{"path": "a.jpg", "size": 1}],
 }
 
 
