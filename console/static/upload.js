@@ -1,4 +1,5 @@
-// Uploads (upload_files.js and upload_ask.js come before it): begins them, sends their files, and goes on after whatever came between.
+// Begins uploads, sends their files, and goes on after whatever came between. upload_files.js and
+// upload_ask.js come before it.
 "use strict";
 
 (() => {

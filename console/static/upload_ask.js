@@ -23,6 +23,9 @@ const roomAsk = (words) => {
 
   async function fresh() {
     const answer = await fetch(words.page);
+    if (!answer.ok) {
+      throw new Error("the room is not back yet");
+    }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const found = secretOf(page);
     if (!found) {
