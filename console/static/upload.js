@@ -322,7 +322,7 @@
     files = found;
     const total = files.reduce((sum, each) => sum + each.file.size, 0);
     const told = filled(words.chosen, { n: files.length, size: size(total) });
-    form.querySelector("[data-chosen]").textContent = files.length ? told : "";
+    form.querySelector("[data-told]").textContent = files.length ? told : "";
   }
 
   const inputs = [...form.querySelectorAll("input[type='file']")];
