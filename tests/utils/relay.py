@@ -13,7 +13,7 @@ PIECE = 64 * 1024
 class Relay:
     """Passes what comes to its ``port`` on to another one, until it is cut.
 
-    ``sent``: bytes that went to the room.
+    ``sent``: bytes that went to the room. ``cut_at``: as many, after which it cuts itself.
     """
 
     def __init__(self, to: int) -> None:
@@ -21,7 +21,7 @@ class Relay:
         self._lock = threading.Lock()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._whole = True
-        self.sent = 0
+        self.sent, self.cut_at = 0, float("inf")
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -37,7 +37,11 @@ class Relay:
                     each.shutdown(socket.SHUT_RDWR)
 
     def mend(self) -> None:
-        self._whole = True
+        self.cut_at, self._whole = float("inf"), True
+
+    @property
+    def whole(self) -> bool:
+        return self._whole
 
     def close(self) -> None:
         self.cut()
@@ -69,6 +73,8 @@ class Relay:
                 target.sendall(piece)
                 if out:
                     self.sent += len(piece)
+                    if self.sent >= self.cut_at:
+                        self.cut()
         for each in (source, target):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
