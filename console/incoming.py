@@ -57,11 +57,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """How much of an upload is there: bytes, and whole files; ``touched``: when it last grew."""
+    """How much of an upload is there: bytes, and whole files."""
 
     size: int
     files: int
-    touched: float
 
 
 class Incoming:
@@ -89,7 +88,10 @@ class Incoming:
         aside = self.root / f"{upload.id}.new"
         (aside / "parts").mkdir(mode=0o700, parents=True)
         (aside / "tree").mkdir(mode=0o700)
-        (aside / "upload.json").write_text(json.dumps(asdict(upload)))
+        with (aside / "upload.json").open("w") as file:
+            json.dump(asdict(upload), file)
+            file.flush()
+            os.fsync(file.fileno())
         aside.replace(self._at(upload.id))
         return upload
 
@@ -121,9 +123,10 @@ class Incoming:
 
     def sweep(self, before: float) -> None:
         """Remove what is no upload and was last touched before that: seconds since 1970."""
+        known = {each.id for each in self.all()}
         for path in self.root.iterdir():
             with suppress(FileNotFoundError):
-                if not (path / "upload.json").exists() and path.lstat().st_mtime < before:
+                if path.name not in known and path.lstat().st_mtime < before:
                     shutil.rmtree(path, ignore_errors=True)
 
     def publication(self, upload: Upload) -> str:
@@ -144,8 +147,11 @@ class Incoming:
     def arrived(self, upload: Upload) -> Arrived:
         offsets = [self.offset(upload, number) for number in range(len(upload.files))]
         whole = sum(there == each.size for there, each in zip(offsets, upload.files, strict=True))
-        touched = (self._at(upload.id) / "upload.json").stat().st_mtime
-        return Arrived(sum(offsets), whole, touched)
+        return Arrived(sum(offsets), whole)
+
+    def touched(self, upload: Upload) -> float:
+        """Return when anything of it last came: seconds since 1970."""
+        return (self._at(upload.id) / "upload.json").stat().st_mtime
 
     # -- files -------------------------------------------------------------------------------
 
@@ -170,6 +176,8 @@ class Incoming:
 
     def write(self, upload: Upload, number: int, at: int, data: bytes) -> None:
         """Write bytes of a file at their place: again they are the same."""
+        if self._whole(upload, number).exists():
+            return
         if not self._note(upload, number).exists():
             self._keep(upload, number, 0)
         file = os.open(self._part(upload, number), _NEW, 0o600)
@@ -234,10 +242,11 @@ class Incoming:
     def _read(self, identity: str) -> Upload:
         try:
             told = json.loads((self._at(identity) / "upload.json").read_bytes())
-        except (FileNotFoundError, NotADirectoryError) as error:
+            files = tuple(Sent(**each) for each in told["files"])
+            upload = Upload(**told | {"files": files, "classes": tuple(told["classes"])})
+        except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError) as error:
+            # Of another release, or what a disk that failed has left of it.
             raise NoSuchUploadError(identity) from error
-        files = tuple(Sent(**each) for each in told["files"])
-        upload = Upload(**told | {"files": files, "classes": tuple(told["classes"])})
         for part in (self._at(identity) / "parts").iterdir():
             if part.name.isdigit():
                 self._cut(upload, int(part.name))

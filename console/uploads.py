@@ -7,6 +7,7 @@ it may be, is asked when it begins, before any byte is sent, and again when all 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ class Uploads:
     def __init__(self, datasets: Datasets, incoming: Incoming | None, limits: Limits) -> None:
         self.incoming, self.limits = incoming, limits
         self._datasets = datasets
+        self._log = logging.getLogger(__name__)
         #: What lets nobody go on with the files of an upload: the protocol's side knows them.
         self.release: Callable[[Upload], Awaitable[None]] | None = None
         #: Between the question whether there is room, and the taking of it, comes no other.
@@ -148,9 +150,18 @@ class Uploads:
         """Remove what has become a version, and what nobody went on with."""
         if self.incoming is None or not self.incoming.usable():
             return
+        try:
+            await self._settle(self.incoming, publications)
+        except OSError:
+            # A disk that fails keeps no version from being announced.
+            self._log.exception("Could not look after uploads")
+
+    # -- parts -------------------------------------------------------------------------------
+
+    async def _settle(self, incoming: Incoming, publications: list[Publication]) -> None:
         of = {each.upload: each.id for each in publications if each.upload}
-        for upload in await self._run(self.incoming.all):
-            before = await self._run(self.incoming.publication, upload)
+        for upload in await self._run(incoming.all):
+            before = await self._run(incoming.publication, upload)
             now = of.get(upload.id, "")
             if before and not now:
                 if await self._datasets.became(before):
@@ -160,10 +171,8 @@ class Uploads:
                 await self._remove(upload)
                 continue
             if now != before:
-                await self._run(self.incoming.publishes, upload, now)
-        await self._run(self.incoming.sweep, time.time() - MAKING)
-
-    # -- parts -------------------------------------------------------------------------------
+                await self._run(incoming.publishes, upload, now)
+        await self._run(incoming.sweep, time.time() - MAKING)
 
     async def _run(self, function, *args, **kwargs):  # type: ignore[no-untyped-def]
         return await self._datasets.desk.run(function, *args, **kwargs)
@@ -188,8 +197,7 @@ class Uploads:
         ]
 
     def _expired(self, upload: Upload) -> bool:
-        touched = self._incoming().arrived(upload).touched
-        return uploads.expired(touched, time.time(), self.limits)
+        return uploads.expired(self._incoming().touched(upload), time.time(), self.limits)
 
     def _room(self, login: str, files: Collection[Sent]) -> None:
         others = [each.upload.size for each in self._rows(login)]

@@ -435,7 +435,10 @@ def test_what_nobody_goes_on_with_is_removed(
         aged = time.time() - 3 * 86400
         orphan = incoming / ("e" * 32 + ".new")
         orphan.mkdir()
-        for path in (incoming / old["id"] / "upload.json", incoming / new["id"], orphan):
+        broken = incoming / ("d" * 32)
+        broken.mkdir()
+        (broken / "upload.json").write_text('{"id": ')
+        for path in (incoming / old["id"] / "upload.json", incoming / new["id"], orphan, broken):
             os.utime(path, (aged, aged))
         announcer = console.app.state.parts.datasets.announcer  # type: ignore[attr-defined]
         console.client.portal.call(announcer.look)  # type: ignore[union-attr]
