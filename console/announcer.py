@@ -61,9 +61,8 @@ class Announcer:
     async def look(self) -> bool:
         """Announce what is stored; say whether anything is under way still."""
         busy = False
-        found = await self._agent.publications()
-        for listener in self.listeners:
-            await listener(found)
+        found = left = await self._agent.publications()
+        await self._tell(found)
         for each in found:
             if not each.ours:
                 continue
@@ -71,9 +70,14 @@ class Announcer:
             if each.state == "stored" and await self._desk.run(self._announce, each) is None:
                 with suppress(GoneError):
                     await self._agent.forget(each.id)
-                # Who is told what there is has yet to see that it is gone.
-                busy = True
+                left = [other for other in left if other is not each]
+        if left != found:
+            await self._tell(left)
         return busy
+
+    async def _tell(self, publications: list[Publication]) -> None:
+        for listener in self.listeners:
+            await listener(publications)
 
     def _announce(self, publication: Publication) -> Reject | None:
         """Write a version's row, unless whoever asked for it may not publish it by now."""
