@@ -143,7 +143,7 @@ def make_app(
     if looks is not None:
         _serve_gpus(app, looks, data_root / "homes", authorized)
     if publications is not None and publisher:
-        places = Places(data_root / "homes")
+        places = Places(data_root / "homes", data_root / "datasets" / "incoming")
         publishing_api.serve(app, publications, places, _holder_of(publisher))
     if versions is not None and publisher:
         versions_api.serve(app, versions, _holder_of(publisher))

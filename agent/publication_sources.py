@@ -17,6 +17,7 @@ class Places:
     """Where on this host the agent finds what is published from."""
 
     homes: Path
+    uploads: Path
 
 
 class HomeSource(BaseModel):
@@ -38,5 +39,23 @@ class HomeSource(BaseModel):
         }
 
 
-#: More kinds are told apart by ``kind``.
-AnySource = Annotated[HomeSource, Field()]
+class UploadSource(BaseModel):
+    """What somebody sent through the console."""
+
+    kind: Literal["upload"]
+    upload: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    unpack: bool = False
+
+    def found(self, places: Places) -> dict[str, Any]:
+        """Return the source."""
+        return {
+            "kind": "upload",
+            "upload": self.upload,
+            "path": str(places.uploads),
+            "below": f"{self.upload}/tree",
+            "unpack": self.unpack,
+        }
+
+
+#: They are told apart by ``kind``.
+AnySource = Annotated[HomeSource | UploadSource, Field(discriminator="kind")]

@@ -179,6 +179,7 @@ def as_dict(seen: Publication) -> dict[str, Any]:
         "name": job.name,
         "actor": job.actor,
         "kind": job.source["kind"],
+        "upload": job.source.get("upload", ""),
         "ours": sources.agents(job.source),
         "about": dict(job.about),
         "classes": list(job.classes),

@@ -40,6 +40,7 @@ def main() -> None:
         settings=settings,
         profiles=frozenset(str(each["slug"]) for each in settings.profile_list(has_gpus=True)),
         agent=agent_of(os.environ),
+        incoming=incoming_of(os.environ),
     )
     # The proxy reaches it by name on the control network, where no student is.
     port = int(os.environ.get("ROOM_CONSOLE_PORT", PORT))
@@ -56,6 +57,12 @@ def agent_of(environment: Mapping[str, str]) -> Agent | None:
     if not path.is_file():
         return None
     return Agent(environment.get("ROOM_AGENT", AGENT), path.read_text().strip())
+
+
+def incoming_of(environment: Mapping[str, str]) -> Path | None:
+    """Return where uploads are put; None: an older release named no place."""
+    named = environment.get("ROOM_INCOMING", "")
+    return Path(named) if named else None
 
 
 if __name__ == "__main__":

@@ -63,6 +63,8 @@ class Publication:
     size: int
     files: int
     shape: Shape
+    #: The upload that it is made of, if it is.
+    upload: str = ""
 
     @property
     def stopped(self) -> bool:
@@ -190,4 +192,6 @@ def _publication(found: Mapping[str, Any]) -> Publication:
         size=int(found["size"]),
         files=int(found["files"]),
         shape=Shape(found["shape"], str(found["example"])),
+        # An agent of an older release knows of none.
+        upload=str(found.get("upload", "")),
     )

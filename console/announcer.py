@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from console import viewer
@@ -33,6 +34,8 @@ class Announcer:
     def __init__(self, agent: Agent, desk: Desk) -> None:
         self._agent = agent
         self._desk = desk
+        #: Who else is told what there is, before any of it is forgotten.
+        self.listeners: list[Callable[[list[Publication]], Awaitable[None]]] = []
         self._woken = asyncio.Event()
         self._log = logging.getLogger(__name__)
 
@@ -58,14 +61,23 @@ class Announcer:
     async def look(self) -> bool:
         """Announce what is stored; say whether anything is under way still."""
         busy = False
-        for each in await self._agent.publications():
+        found = left = await self._agent.publications()
+        await self._tell(found)
+        for each in found:
             if not each.ours:
                 continue
             busy = busy or (each.state == "gathering" and not each.stopped)
             if each.state == "stored" and await self._desk.run(self._announce, each) is None:
                 with suppress(GoneError):
                     await self._agent.forget(each.id)
+                left = [other for other in left if other is not each]
+        if left != found:
+            await self._tell(left)
         return busy
+
+    async def _tell(self, publications: list[Publication]) -> None:
+        for listener in self.listeners:
+            await listener(publications)
 
     def _announce(self, publication: Publication) -> Reject | None:
         """Write a version's row, unless whoever asked for it may not publish it by now."""

@@ -13,7 +13,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from console import datasets_api, doctor_pages, fleet_api, lessons_api, register_api, retired_pages
+from console import (
+    datasets_api,
+    doctor_pages,
+    fleet_api,
+    lessons_api,
+    register_api,
+    retired_pages,
+    uploads_api,
+)
 from console.changes import Wanted
 from console.desk import LimitRow
 from console.guard import Visit, require, require_act
@@ -249,6 +257,7 @@ def router(prefix: str) -> APIRouter:
     datasets_api.add(made)
     retired_pages.add_api(made)
     lessons_api.add(made)
+    uploads_api.add(made)
     fleet_api.add(made)
     doctor_pages.add_api(made)
     return made

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -13,19 +14,29 @@ from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from console import api, pages
+from console import api, pages, tus, uploads_api
 from console.agent import Agent, AgentError
 from console.bounded import Bounded
 from console.changes import Changes
 from console.datasets import Datasets
 from console.desk import Desk
-from console.guard import ForbiddenError, Guard, NotSignedInError, OldPageError, sign_in_path
+from console.guard import (
+    HEADER,
+    ForbiddenError,
+    Guard,
+    NotSignedInError,
+    OldPageError,
+    sign_in_path,
+)
 from console.hub import HubError
+from console.incoming import Incoming
 from console.kept import MOST_SENT
 from console.lessons import Lessons
 from console.parts import Parts
 from console.pruning import Pruning
-from console.render import STATIC, Pages
+from console.render import STATIC, Pages, in_words
+from console.uploads import Uploads
+from room.datasets.uploads import Limits
 from room.said import said
 from room.settings import Settings
 from room.values import readable_size
@@ -51,19 +62,23 @@ def make_app(
     profiles: frozenset[str] = frozenset(),
     settings: Settings | None = None,
     agent: Agent | None = None,
+    incoming: Path | None = None,
 ) -> FastAPI:
     """Return the application, mounted at the path that the hub's proxy sends on.
 
     ``secure``: browsers reach the room over https only. ``profiles``: the short names of what can
     be started; none: they are not checked. ``settings``: room.yaml's, for what doctor's rules say.
-    Without ``agent`` nothing is published from here.
+    Without ``agent`` nothing is published from here. ``incoming``: where uploads are put; without
+    it nothing is uploaded.
     """
+    settings = settings or Settings()
     prefix = pages_.prefix
     guard = Guard(desk, prefix, secure=secure)
     datasets = Datasets(desk, agent)
-    settings = settings or Settings()
     titles = {str(p["slug"]): str(p["display_name"]) for p in settings.profile_list(has_gpus=True)}
     lessons = Lessons(desk, titles, settings.address)
+    limits = Limits(settings.datasets.uploads, settings.datasets.upload_days)
+    uploads = Uploads(datasets, Incoming(incoming) if incoming is not None else None, limits)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -80,25 +95,29 @@ def make_app(
         lifespan=lifespan,
     )
     app.state.parts = Parts(
-        desk,
-        guard,
-        pages_,
-        Changes(desk, profiles),
-        settings,
-        datasets,
-        Pruning(desk, agent),
-        lessons,
+        desk=desk,
+        guard=guard,
+        pages=pages_,
+        changes=Changes(desk, profiles),
+        settings=settings,
+        datasets=datasets,
+        pruning=Pruning(desk, agent),
+        lessons=lessons,
+        uploads=uploads,
     )
     app.mount(f"{prefix}static", StaticFiles(directory=STATIC))
     app.include_router(pages.router(prefix))
     app.include_router(api.router(prefix))
+    app.include_router(uploads_api.files(prefix, uploads))
 
     @app.get(f"{prefix}healthz", include_in_schema=False)
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
     # Below the other one, which reads in a task of its own: an error would come out of it wrapped.
-    app.add_middleware(Bounded, most=MOST_SENT)
+    app.add_middleware(
+        Bounded, most=MOST_SENT, longer={uploads_api.files_prefix(prefix): tus.CHUNK}
+    )
 
     @app.middleware("http")
     async def headers(
@@ -177,9 +196,13 @@ def _errors(app: FastAPI) -> None:
         )
         return _answer(request, 413, "too-long", words)
 
+    @app.exception_handler(507)
+    async def full(request: Request, error: Any) -> Response:
+        return _answer(request, 507, "full", error.detail)
+
     @app.exception_handler(409)
     async def refused(request: Request, error: Any) -> Response:
-        return _answer(request, 409, "refused", str(error.detail))
+        return _answer(request, 409, "refused", error.detail)
 
     @app.exception_handler(RequestValidationError)
     async def not_understood(request: Request, error: RequestValidationError) -> Response:
@@ -196,7 +219,10 @@ def _errors(app: FastAPI) -> None:
     def _answer(request: Request, status: int, reason: str, words: str) -> Response:
         parts: Parts = app.state.parts
         if _is_api(request):
-            return _refused(status, reason, words)
+            # What a page's own script asks is shown to who reads the page.
+            own = HEADER in request.headers
+            told = in_words(words, parts.pages.language_of(request)) if own else words
+            return _refused(status, reason, told)
         return parts.pages.page(request, "error.html", status, message=words, visit=None)
 
     def _is_api(request: Request) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,20 +20,32 @@ class TooLongError(HTTPException):
 
 
 class Bounded:
-    """Middleware: whoever reads more than ``most`` bytes of a request gets ``TooLongError``."""
+    """Middleware: whoever reads more than ``most`` bytes of a request gets ``TooLongError``.
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
+    ``longer``: what may be sent by ``PATCH`` to addresses that begin so, and is never held whole.
+    """
+
+    def __init__(
+        self, app: ASGIApp, most: int, longer: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         self._app = app
-        self._most = most
+        self._most, self._longer = most, longer
+
+    def _bound(self, scope: Scope) -> int:
+        if scope["type"] == "http" and scope["method"] == "PATCH":
+            for beginning, most in self._longer.items():
+                if scope["path"].startswith(beginning):
+                    return most
+        return self._most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        came = 0
+        came, bound = 0, self._bound(scope)
 
         async def counted() -> Message:
             nonlocal came
             message = await receive()
             came += len(message.get("body", b""))
-            if came <= self._most:
+            if came <= bound:
                 return message
             # A browser that is cut off while it sends shows no answer of ours.
             while message.get("more_body") and came <= DRAINED * self._most:

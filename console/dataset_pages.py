@@ -15,6 +15,7 @@ from console.dataset_sources import KINDS, Origin
 from console.datasets import Datasets, Fields, Row
 from console.guard import ForbiddenError, Visit
 from console.parts import Parts, parts_of
+from console.tus import CHUNK
 from room.datasets.readme import FILES, snippet
 from room.datasets.rights import MOST
 from room.said import reason
@@ -24,6 +25,7 @@ def add(made: APIRouter) -> None:
     """Add the pages to the console's."""
     _list(made)
     _publications(made)
+    _uploads(made)
     _one(made)
 
 
@@ -33,7 +35,8 @@ async def _visit(request: Request) -> tuple[Parts, Visit]:
 
 
 async def _page(request: Request, parts: Parts, visit: Visit, **more: Any) -> Response:
-    datasets = parts.datasets
+    datasets, uploads = parts.datasets, parts.uploads
+    kinds = tuple(kind for kind in KINDS if kind != "upload" or uploads.usable(visit))
     try:
         rows: list[Row] | None = await datasets.publications(visit)
     except AgentError:
@@ -49,7 +52,11 @@ async def _page(request: Request, parts: Parts, visit: Visit, **more: Any) -> Re
         retired=await parts.pruning.prunable(visit, timedelta(0)),
         classes=await datasets.classes(visit),
         most=MOST,
-        **{"said": "", "failed": "", "tried": Fields(), "kinds": KINDS, **more},
+        kinds=kinds,
+        uploads=await uploads.mine(visit),
+        days=uploads.limits.days,
+        chunk=CHUNK,
+        **{"said": "", "failed": "", "tried": Fields(), **more},
     )
 
 
@@ -103,6 +110,29 @@ def _publications(made: APIRouter) -> None:
         except LookupError as error:
             return await _page(request, parts, visit, failed=reason(error))
         said = "publishing" if act == "again" else "cancelled"
+        return RedirectResponse(f"{parts.pages.prefix}datasets?said={said}", 303)
+
+
+def _uploads(made: APIRouter) -> None:
+    @made.post("/uploads/{identity}/{act}")
+    async def change(request: Request, identity: str, act: str) -> Response:
+        """Publish or remove what was uploaded: what a page's script does by itself, too."""
+        parts, visit = await _visit(request)
+        form = dict(await guard.fields(request))
+        try:
+            if act == "publish":
+                unpack = form.get("unpack") == "1"
+                name = form.get("name", "")
+                await parts.uploads.publish(visit, identity, name=name, unpack=unpack)
+            elif act == "remove":
+                await parts.uploads.remove(visit, identity)
+            else:
+                raise ForbiddenError
+        except ValueError as error:
+            return await _page(request, parts, visit, failed=reason(error))
+        except AgentError as error:
+            return await _page(request, parts, visit, failed=error.words)
+        said = "publishing" if act == "publish" else "removed"
         return RedirectResponse(f"{parts.pages.prefix}datasets?said={said}", 303)
 
 
@@ -163,9 +193,12 @@ ACTS: dict[str, Callable[[Datasets, Visit, str, Fields, int], Awaitable[None]]] 
 
 def _fields(sent: Any) -> Fields:
     form = dict(sent)
+    kind = form.get("from", "home")
     return Fields(
         form.get("name", ""),
-        Origin(form.get("from", "home"), form.get("folder", ""), form.get("unpack") == "1"),
+        Origin(
+            kind if kind in KINDS else "home", form.get("folder", ""), form.get("unpack") == "1"
+        ),
         tuple(value for name, value in sent if name == "class"),
         form.get("description", ""),
         form.get("licence", ""),

@@ -11,18 +11,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from room.datasets.homes import below
+from room.said import said
 
 #: The kinds, in the order of the page's forms.
-KINDS = ("home",)
+KINDS = ("home", "upload")
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What is to be published. ``unpack``: it is archives, and what is in them is published."""
+    """What is to be published. ``unpack``: it is archives, and what is in them is published.
+
+    ``upload``: the id of one that is theirs who ask. No form names it.
+    """
 
     kind: str = "home"
     folder: str = ""
     unpack: bool = False
+    upload: str = ""
 
 
 #: What nobody has named yet.
@@ -31,9 +36,23 @@ NOTHING = Origin()
 
 def source(origin: Origin, login: str) -> Mapping[str, Any]:
     """Return a source of somebody's. Raises ``ValueError`` in words."""
-    return _home(origin, login)
+    return _SOURCES[origin.kind](origin, login)
 
 
 def _home(origin: Origin, login: str) -> Mapping[str, Any]:
     path = below(origin.folder)
     return {"kind": "home", "user": login, "path": path, "unpack": origin.unpack}
+
+
+def _upload(origin: Origin, login: str) -> Mapping[str, Any]:
+    if not origin.upload:
+        raise ValueError(
+            said(
+                "your browser did not send the files: let it run this page's script, or publish a "
+                "folder of your home"
+            )
+        )
+    return {"kind": "upload", "upload": origin.upload, "unpack": origin.unpack}
+
+
+_SOURCES = {"home": _home, "upload": _upload}

@@ -133,13 +133,29 @@ class Datasets:
             fields.about(),
         )
         async with self._beginning:
-            known = await self.desk.run(self._find, visit, wanted.name)
-            others = [UnderWay(each.name, each.actor) for each in await agent.publications()]
-            who = who_of(visit.viewer)
-            _in_words(rights.publish(who, wanted.name, wanted.classes, known, others))
+            await self._may(visit, wanted.name, wanted.classes)
             begun = await agent.begin(wanted)
         self._wake()
         return begun
+
+    async def check(self, visit: Visit, fields: Fields) -> tuple[str, tuple[str, ...]]:
+        """Return the name and the classes to publish for, if that would begin now.
+
+        Raises ``ValueError`` in words, and ``AgentError``.
+        """
+        name, classes = normalize(fields.name), _classes(fields.classes)
+        await self._may(visit, name, classes)
+        return name, classes
+
+    async def unwritten(self) -> int:
+        """Return the bytes that publications have yet to write. Raises ``AgentError``."""
+        found = await self._asked().publications()
+        return sum(max(0, each.total - each.done) for each in found if each.state == "gathering")
+
+    async def became(self, publication: str) -> bool:
+        """Say whether a publication has become a version."""
+        catalog = Catalog(self.desk.store, actor="console")
+        return await self.desk.run(catalog.made_by, publication) is not None
 
     async def again(self, visit: Visit, identity: str) -> None:
         """Go on with one that stopped. Raises ``GoneError``, ``ForbiddenError``."""
@@ -211,6 +227,13 @@ class Datasets:
         told = await self.get(visit, name)
         require(told.manages)
         return told.dataset
+
+    async def _may(self, visit: Visit, name: str, classes: Collection[str]) -> None:
+        """Raise ``ValueError`` unless somebody may publish under a name for these classes."""
+        known = await self.desk.run(self._find, visit, name)
+        found = await self._asked().publications()
+        others = [UnderWay(each.name, each.actor) for each in found]
+        _in_words(rights.publish(who_of(visit.viewer), name, classes, known, others))
 
     def _asked(self) -> Agent:
         if self._agent is None:

@@ -16,6 +16,8 @@ from console.guard import Guard, Visit, require
 from console.lessons import Lessons
 from console.pruning import Pruning
 from console.render import Pages
+from console.uploads import Uploads
+from room.said import reason
 from room.settings import Settings
 
 T = TypeVar("T")
@@ -31,6 +33,7 @@ class Parts:
     datasets: Datasets
     pruning: Pruning
     lessons: Lessons
+    uploads: Uploads
 
 
 def parts_of(request: Request) -> Parts:
@@ -50,4 +53,4 @@ async def in_words(work: Awaitable[T]) -> T:
     try:
         return await work
     except (ValueError, LookupError) as error:
-        raise HTTPException(409, str(error)) from error
+        raise HTTPException(409, reason(error)) from error

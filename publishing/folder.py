@@ -120,6 +120,13 @@ def take(path: str, stage: Stage, below: str = "") -> None:
             raise
 
 
+def files(path: str, below: str = "") -> Iterator[bytes]:
+    """Yield the path of every file of a folder, from ``below`` on."""
+    for directory, inside, found in _walk(path, below):
+        directory.leave()
+        yield from (_join(inside, each.name) for each in found if stat.S_ISREG(each.found.st_mode))
+
+
 def open_file(path: str) -> int:
     """Open a file of the host. Raises ``PathRefusedError`` for what is none."""
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

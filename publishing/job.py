@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from publishing.incoming import promised
 from publishing.shelf import Shelf
 from room.datasets.readme import Kind
 
@@ -166,12 +167,13 @@ class Desk:
         return max(0, job.expected - max(job.same, self.progress(job).done))
 
     def promised(self, but: Job) -> int:
-        """Return the bytes that all others have yet to write."""
-        return sum(
+        """Return the bytes that all others have yet to write, and uploads to bring."""
+        others = sum(
             self.left(each)
             for each in self.all()
             if each.id != but.id and each.state == "gathering"
         )
+        return others + promised(self.shelf.incoming)
 
     @contextmanager
     def held(self, job: Job) -> Iterator[None]:

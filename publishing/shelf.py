@@ -3,6 +3,7 @@
     objects/ab/<sha256>.<size>.<mode>   every file's content, once
     versions/<dataset>/<digest>/        tree/, manifest.jsonl and README.md
     staging/<job>/                      what is being published
+    incoming/<upload>/                  what is being uploaded, the console's own
     lock                                held while a version comes or goes
 
 A version's files are hard links to objects: what two versions have in common lies on the disk
@@ -36,7 +37,7 @@ class Shelf:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.objects, self.versions = root / "objects", root / "versions"
-        self.staging = root / "staging"
+        self.staging, self.incoming = root / "staging", root / "incoming"
 
     def prepare(self) -> None:
         """Make the directories that are not there."""

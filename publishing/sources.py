@@ -124,8 +124,33 @@ def _measure_home(source: Source, before: Mapping[str, int]) -> Measure:
         os.close(file)
 
 
+# --- what was uploaded: the console's to write, and nobody's to be trusted ------------------------
+
+
+def _read_upload(source: Source, stage: Stage, meter: Meter) -> None:
+    path, below = source["path"], source["below"]
+    if not unpacked(source):
+        folder.take(path, stage, below)
+        return
+    for name in map(os.fsdecode, folder.files(path, below)):
+        file = folder.find_file(path, f"{below}/{name}")
+        if file is None:
+            raise folder.NoFolderError(f"{name[:200]!r} is a folder and no archive")
+        try:
+            unpack(file, name, stage, meter)
+        finally:
+            os.close(file)
+
+
+def _measure_upload(source: Source, before: Mapping[str, int]) -> Measure:
+    found = folder.measure(source["path"], source["below"], before)
+    # Files of the version before may be in an archive; they are not the archive.
+    return Measure(found.size, found.files, 0) if unpacked(source) else found
+
+
 KINDS: Mapping[str, Kind] = {
     "folder": Kind(_read_folder, _measure_folder),
     "file": Kind(_read_file, _measure_file),
     "home": Kind(_read_home, _measure_home, agents=True),
+    "upload": Kind(_read_upload, _measure_upload, agents=True),
 }

@@ -21,6 +21,7 @@ from room.plans.keys import KEYS
 from room.settings import (
     TLS,
     ClassesSection,
+    DatasetsSection,
     GPUs,
     Images,
     LimitsSection,
@@ -229,6 +230,7 @@ TITLES: dict[type[BaseModel], str] = {
     OAuth: "login.oauth",
     LimitsSection: "limits",
     ClassesSection: "classes",
+    DatasetsSection: "datasets",
     HostSection: "host",
     Profile: "profiles",
     Override: "spawner_override",

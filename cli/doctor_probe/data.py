@@ -43,7 +43,7 @@ def _ready(root: Path) -> bool:
         return (
             (root / "homes").is_dir()
             and (root / "classes").is_dir()
-            and (root / "datasets").is_dir()
+            and (root / "datasets" / "incoming").stat().st_uid == ROOM_UID
             and (root / "state").stat().st_uid == ROOM_UID
         )
     except OSError:

@@ -196,6 +196,18 @@ class ClassesSection(Section):
     )
 
 
+class DatasetsSection(Section):
+    """What people may upload to publish it, from their browsers."""
+
+    uploads: Annotated[Size, Field(ge=0)] = Field(
+        200 * GIB,
+        description="What somebody's uploads that are not published yet may take together.",
+    )
+    upload_days: Annotated[Count, Field(ge=1, le=365)] = Field(
+        7, description="After how many days an upload that nobody goes on with is removed."
+    )
+
+
 class Seats(Section):
     """GPUs that several servers use at once. Say which: by `gpus`, or by `model`.
 
@@ -327,6 +339,10 @@ class Settings(Section):
     classes: ClassesSection = Field(
         ClassesSection(),
         description="What classes may keep on the disk, where it can hold a limit. 0: no limit.",
+    )
+    datasets: DatasetsSection = Field(
+        DatasetsSection(),
+        description="What people may upload to publish it, from their browsers.",
     )
     host: HostSection = Field(
         HostSection(), description="What the host does at once, and what it keeps for itself."

@@ -44,6 +44,7 @@ BODY = {
     "version": 1,
     "title": "Week 1",
     "repository": "https://git.example.org/course",
+    "files": [{"path": "a.jpg", "size": 1}],
 }
 
 

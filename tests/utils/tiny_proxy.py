@@ -59,11 +59,14 @@ class TinyProxy(Proxy):
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         headers = {k: v for k, v in request.headers.items() if k.lower() not in HOP}
         headers["X-Forwarded-For"] = request.remote or ""
+        if "Content-Length" in request.headers:
+            # As it comes, and not in chunks: what is long is never held whole.
+            headers["Content-Length"] = request.headers["Content-Length"]
         sent = self._session.request(
             request.method,
             self._target(request.path) + request.raw_path,
             headers=headers,
-            data=await request.read(),
+            data=request.content if request.can_read_body else None,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None),
         )
