@@ -49,8 +49,8 @@
       this.before = 0;
       this.active = new Set();
       this.points = [];
-      this.paused = false;
-      this.over = false;
+      // Who was told to stop, and waits still, is of an earlier run.
+      this.run = 0;
       jobs.set(id, this);
       this.part("[data-again]")?.remove();
       this.pause.onclick = () => this.stop(words.paused);
@@ -78,12 +78,12 @@
     }
 
     end() {
-      this.over = true;
       this.halt();
       jobs.delete(this.id);
     }
 
     halt() {
+      this.run += 1;
       for (const each of this.active) {
         each.sender.abort();
         each.fail(new Error("halted"));
@@ -91,7 +91,6 @@
     }
 
     stop(state, failed = "") {
-      this.paused = true;
       this.halt();
       this.points = [];
       this.part("[data-rate]").textContent = this.part("[data-left]").textContent = "";
@@ -101,31 +100,31 @@
     }
 
     async go() {
-      this.paused = false;
+      const run = (this.run += 1);
       this.pause.hidden = false;
       this.resume.hidden = true;
       this.say("");
       const left = this.files.filter((each) => each.offset < each.size);
       try {
-        await Promise.all(Array.from({ length: AT_ONCE }, () => this.work(left)));
-        if (!this.paused && !this.over) {
+        await Promise.all(Array.from({ length: AT_ONCE }, () => this.work(left, run)));
+        if (this.run === run) {
           await this.publish();
         }
       } catch (error) {
-        if (!this.paused) {
+        if (this.run === run) {
           this.stop("", error instanceof Refused ? error.message : words.failed);
         }
       }
     }
 
-    async work(left) {
-      while (left.length && !this.paused && !this.over) {
-        await this.bring(left.shift());
+    async work(left, run) {
+      while (left.length && this.run === run) {
+        await this.bring(left.shift(), run);
       }
     }
 
-    async bring(each) {
-      for (let tries = 0; !this.paused && !this.over; tries += 1) {
+    async bring(each, run) {
+      for (let tries = 0; this.run === run; tries += 1) {
         try {
           await this.send(each);
           return;
@@ -133,16 +132,15 @@
           const before = each.tried;
           each.tried = each.offset;
           tries = each.offset > before ? 0 : tries;
-          await this.after(error, tries);
+          if (this.run === run) {
+            await this.after(error, tries);
+          }
         }
       }
     }
 
     // Wait, or mend what is wrong; what nobody can mend but who sees it is thrown.
     async after(error, tries) {
-      if (this.paused || this.over) {
-        return;
-      }
       const answer = error.originalResponse;
       const status = answer?.getStatus() ?? 0;
       if (status === 404) {

@@ -7,7 +7,6 @@ import random
 import re
 import tarfile
 import threading
-import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -35,15 +34,15 @@ LESSON = f"""
 import torch
 from pathlib import Path
 place = Path("/datasets/digits")
-losses, model = [], torch.nn.Linear({PIXELS}, 2)
-best = torch.optim.Adam(model.parameters(), lr=0.01)
+losses, model = [], torch.nn.Linear(16, 2)
+best = torch.optim.Adam(model.parameters(), lr=0.1)
 for shard in range({SHARDS}):
     images = torch.from_file(str(place / f"train/images-{{shard}}.bin"), size={IMAGES * PIXELS},
                              dtype=torch.uint8).view(-1, {PIXELS})
     labels = torch.from_file(str(place / f"train/labels-{{shard}}.bin"), size={IMAGES},
                              dtype=torch.uint8)
     for some in torch.randperm({IMAGES}).view(-1, 5000)[:10]:
-        loss = torch.nn.functional.cross_entropy(model(images[some] / 255), labels[some].long())
+        loss = torch.nn.functional.cross_entropy(model(images[some, :16] / 255 - 0.5), labels[some].long())
         best.zero_grad(); loss.backward(); best.step(); losses.append(loss.item())
 print(round(losses[0], 3), round(losses[-1], 3))
 assert losses[-1] < 0.8 * losses[0]
@@ -88,7 +87,7 @@ def opened(browser: Browser, room: ComposedRoom, login: str, port: int, path: st
 
 
 def test_a_class_trains_from_what_its_instructor_uploads_over_a_bad_connection(
-    browser: Browser, running_room: ComposedRoom, archive: Path, way: Relay, record_property: Any
+    browser: Browser, running_room: ComposedRoom, archive: Path, way: Relay
 ) -> None:
     room = running_room
     for login, class_name, role in (
@@ -98,8 +97,7 @@ def test_a_class_trains_from_what_its_instructor_uploads_over_a_bad_connection(
     ):
         room.run("user", "add", login, "--class", class_name, "--role", role, "--no-link")
     page = opened(browser, room, "ines", way.port, f"{CONSOLE}datasets")
-    seconds = upload(page, way, archive)
-    record_property("upload", f"{archive.stat().st_size / MIB / seconds:.0f} MiB/s")
+    upload(page, way, archive)
     page.get_by_role("link", name="digits", exact=True).wait_for(timeout=SLOW)
     incoming = room.data_root / "datasets" / "incoming"
     wait_until(lambda: not list(incoming.iterdir()), timeout=40)
@@ -122,15 +120,15 @@ def test_a_class_trains_from_what_its_instructor_uploads_over_a_bad_connection(
     in_thread(trains(room, "vera"))
 
 
-def upload(page: Page, way: Relay, archive: Path) -> float:
-    """Upload it, with the connection cut twice; return the seconds in which bytes came."""
+def upload(page: Page, way: Relay, archive: Path) -> None:
+    """Upload it, with the connection cut twice."""
     size = archive.stat().st_size
     page.get_by_role("link", name="Files of your computer").click()
     page.locator("#name").fill("digits")
     page.locator("#files").set_input_files(archive)
     page.locator("#unpack").check()
     page.locator("input[name=class][value=vision]").check()
-    began, before = time.monotonic(), way.sent
+    before = way.sent
     way.cut_at = way.sent + 90 * MIB
     page.get_by_role("button", name="Upload and publish").click()
     wait_until(lambda: not way.whole, timeout=60)
@@ -152,7 +150,6 @@ def upload(page: Page, way: Relay, archive: Path) -> float:
     page.wait_for_url("**/datasets?said=publishing", timeout=SLOW)
     # Nothing is sent twice but what was on the way.
     assert way.sent - before < size + 20 * MIB
-    return time.monotonic() - began
 
 
 async def sees_nothing(room: ComposedRoom, login: str) -> None:

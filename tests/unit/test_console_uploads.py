@@ -37,15 +37,36 @@ from tests.utils.wait import wait_until
 TUS = {"Tus-Resumable": "1.0.0"}
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> Iterator[PublishingAgent]:
-    with publishing_agent(tmp_path) as agent:
+@contextmanager
+def agent_at(root: Path) -> Iterator[PublishingAgent]:
+    with publishing_agent(root) as agent:
         people = People(agent.library.catalog.store)
         people.add("root", admin=True)
         people.add("tina", ["a"], role="instructor")
         people.add("otto", ["b"], role="instructor")
         people.add("alice", ["a"])
+        agent.library.shelf.incoming.mkdir()
         yield agent
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[PublishingAgent]:
+    with agent_at(tmp_path) as agent:
+        yield agent
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A console for what changes nothing; otto has a dataset in it."""
+    with agent_at(tmp_path_factory.mktemp("calm")) as agent:
+        put(agent, "taken", "b", owner="otto")
+        with console_of(agent, agent.library.shelf.incoming) as found:
+            yield found
+
+
+def nothing_there(console: Console) -> bool:
+    incoming = console.app.state.parts.uploads.incoming  # type: ignore[attr-defined]
+    return incoming.all() == [] and list(incoming.root.iterdir()) == []
 
 
 @contextmanager
@@ -65,9 +86,7 @@ def console_of(made: PublishingAgent, incoming: Path | None, **limits: int) -> I
 
 @pytest.fixture
 def incoming(made: PublishingAgent) -> Path:
-    place = made.library.shelf.incoming
-    place.mkdir()
-    return place
+    return made.library.shelf.incoming
 
 
 @pytest.fixture
@@ -167,22 +186,20 @@ def test_archives_are_published_unpacked(console: Console, made: PublishingAgent
 
 
 @pytest.mark.parametrize(
-    ("login", "more", "words"),
+    ("more", "words"),
     [
-        pytest.param("tina", {"name": "../x"}, "names no dataset", id="name"),
-        pytest.param("tina", {"name": "taken"}, "is taken", id="name of somebody else"),
-        pytest.param("tina", {"classes": ["b"]}, "no instructor of b", id="another class"),
-        pytest.param("tina", {"classes": ["*"]}, "Only an admin gives", id="everybody"),
-        pytest.param("tina", {"licence": "x" * 256}, "at most 255 characters", id="long"),
-        pytest.param("tina", {"files": []}, "No file is chosen", id="nothing"),
+        pytest.param({"name": "../x"}, "names no dataset", id="name"),
+        pytest.param({"name": "taken"}, "is taken", id="name of somebody else"),
+        pytest.param({"classes": ["b"]}, "no instructor of b", id="another class"),
+        pytest.param({"classes": ["*"]}, "Only an admin gives", id="everybody"),
+        pytest.param({"licence": "x" * 256}, "at most 255 characters", id="long"),
+        pytest.param({"files": []}, "No file is chosen", id="nothing"),
         pytest.param(
-            "tina",
             {"files": [{"path": f"{n}", "size": 0} for n in range(10_001)]},
             "at most 10000 files, and this one has 10001",
             id="too many files",
         ),
         pytest.param(
-            "tina",
             {"files": [{"path": "a", "size": 201 * 1024**3}]},
             "may take 200 GiB together, and with this one they take 201 GiB",
             id="too large",
@@ -190,12 +207,11 @@ def test_archives_are_published_unpacked(console: Console, made: PublishingAgent
     ],
 )
 def test_what_cannot_be_published_is_said_before_a_byte_is_sent(
-    console: Console, made: PublishingAgent, incoming: Path, login: str, more: Any, words: str
+    calm: Console, more: Any, words: str
 ) -> None:
-    put(made, "taken", "b", owner="otto")
-    refused: Any = console.ask(login, "POST", "uploads", 409, wanted({"a": b"1"}) | more)
+    refused: Any = calm.ask("tina", "POST", "uploads", 409, wanted({"a": b"1"}) | more)
     assert words in refused["error"]["message"]
-    assert list(incoming.iterdir()) == []
+    assert nothing_there(calm)
 
 
 @pytest.mark.parametrize(
@@ -214,13 +230,11 @@ def test_what_cannot_be_published_is_said_before_a_byte_is_sent(
         pytest.param(["a", "./a"], "it is there twice", id="twice"),
     ],
 )
-def test_hostile_paths_are_refused_by_name(
-    console: Console, incoming: Path, paths: list[str], words: str
-) -> None:
+def test_hostile_paths_are_refused_by_name(calm: Console, paths: list[str], words: str) -> None:
     listed = [{"path": path, "size": 1} for path in paths]
-    refused: Any = console.ask("tina", "POST", "uploads", 409, wanted({}) | {"files": listed})
+    refused: Any = calm.ask("tina", "POST", "uploads", 409, wanted({}) | {"files": listed})
     assert words in refused["error"]["message"]
-    assert list(incoming.iterdir()) == []
+    assert nothing_there(calm)
 
 
 def test_a_person_has_five_uploads_at_once(console: Console) -> None:
@@ -251,7 +265,8 @@ def test_room_for_it_is_taken_when_it_begins(
 
 
 @pytest.mark.parametrize("login", ["otto", "root", "alice", "nobody"])
-def test_an_upload_is_its_owners_alone(console: Console, incoming: Path, login: str) -> None:
+def test_an_upload_is_its_owners_alone(calm: Console, login: str) -> None:
+    console = calm
     begun = begin(console, {"a": b"123"})
     url, unknown = begun["files"][0]["url"], "0" * 32
     for identity in (begun["id"], unknown):
@@ -266,15 +281,19 @@ def test_an_upload_is_its_owners_alone(console: Console, incoming: Path, login: 
         offset(console, address, 404, login)
         patch(console, address, 0, b"1", 404, login)
     assert offset(console, url) == 0
+    console.ask("tina", "DELETE", f"uploads/{begun['id']}")
+    assert nothing_there(console)
 
 
 @pytest.mark.parametrize("end", ["", "-1", "-00", "-0x", "-0/..", "-999999999"])
-def test_only_a_file_of_an_upload_has_an_address(console: Console, end: str) -> None:
+def test_only_a_file_of_an_upload_has_an_address(calm: Console, end: str) -> None:
+    console = calm
     begun = begin(console, {"a": b"123"})
     place = f"{PREFIX}api/upload-files/"
     for address in (f"{place}{begun['id']}{end}", f"{place}..%2F{begun['id']}-0"):
         offset(console, address, 404)
         patch(console, address, 0, b"1", 404)
+    console.ask("tina", "DELETE", f"uploads/{begun['id']}")
 
 
 def test_a_page_sends_nothing_without_its_sessions_secret(console: Console) -> None:
