@@ -72,6 +72,10 @@ def sampler(options: Options, *, listen: bool, counts: Accountant | None = None)
     )
 
 
+def room_name(options: Options) -> str:
+    return _settings(options).name
+
+
 def _settings(options: Options) -> Settings:
     if options.config is None or not options.config.exists():
         return Settings()

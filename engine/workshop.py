@@ -144,13 +144,13 @@ class Workshop:
             found: list[dict[str, Any]] = client.diff(container) or []
         return [Change(each["Path"], _KINDS[each["Kind"]]) for each in found]  # type: ignore[arg-type]
 
-    def commit(self, container: str, base: str, image: str, labels: dict[str, str]) -> None:
+    def commit(self, container: str, base: str, image: str) -> None:
         """Make a step's files one layer on ``base``, with all else as it is there."""
         repository, _, tag = image.rpartition(":")
         with self._client(f"keeping {image}", COMMIT_TIMEOUT) as client:
             # What the container had of its own, its user and its command, does not come along.
             config = dict(client.inspect_image(base)["Config"])
-            config["Labels"] = {**(config.get("Labels") or {}), **labels, LABEL: self._room}
+            config["Labels"] = {**(config.get("Labels") or {}), LABEL: self._room}
             client.commit(container, repository=repository, tag=tag, conf=config)
 
     def remove(self, container: str) -> None:
