@@ -120,14 +120,14 @@ class Work:
             self._end(container)
         found: dict[str, Any] = json.loads(ran.output) if ran.output else {}
         if ran.code:
-            raise FailedError(failures.explain(self._log.tail, bool(found.get("no_wheel"))))
+            raise FailedError(failures.explain(list(self._log.tail), bool(found.get("no_wheel"))))
         return found
 
     def _install(self, base: str, lock: str, tag: str, protected: list[str]) -> None:
         container = self._begin("install", lock)
         try:
             if self._followed(container).code:
-                raise FailedError(failures.explain(self._log.tail))
+                raise FailedError(failures.explain(list(self._log.tail)))
             why = refused(self._workshop.changes(container), protected)
             if why is not None:
                 raise FailedError(why)

@@ -135,15 +135,14 @@ def family() -> list[importlib.metadata.Distribution]:
 
 def folders(package: importlib.metadata.Distribution) -> set[str]:
     """Return the files and folders that are a package's alone."""
-    found = set()
+    place, found = str(package.locate_file("")), set()
     for file in package.files or ():
-        parts = Path(os.path.normpath(str(package.locate_file(file)))).parts
-        depth = len(Path(str(package.locate_file(""))).parts)
-        if parts[:depth] == Path(str(package.locate_file(""))).parts:
-            own = depth + (2 if parts[depth] in SHARED else 1)
-            found.add(str(Path(*parts[:own])))
+        first, *more = file.parts
+        if first == "..":
+            found.add(os.path.normpath(f"{place}/{file}"))
         else:
-            found.add(str(Path(*parts)))
+            own = [first, *more[:1]] if first in SHARED else [first]
+            found.add("/".join([place.rstrip("/"), *own]))
     return found
 
 

@@ -151,8 +151,7 @@ class Builds:
                 if not self._closing:
                     with self._changed:
                         self._drop(build)
-            except Exception:
-                # The next build may succeed.
+            except (OSError, ValueError, LookupError, TypeError):
                 log.exception("The build %s for %s did not go on", build.id, build.class_name)
                 self._over(build, failures.agent_failed())
 
@@ -250,9 +249,13 @@ class Builds:
         self._builds[build.id] = build
         path = self._root / build.id / "build.json"
         beside = path.with_suffix(".new")
-        beside.touch(mode=0o600)
-        beside.write_text(json.dumps(as_dict(build), indent=2) + "\n")
-        beside.replace(path)
+        try:
+            beside.touch(mode=0o600)
+            beside.write_text(json.dumps(as_dict(build), indent=2) + "\n")
+            beside.replace(path)
+        except OSError as error:
+            # A full disk ends a build, and not the thread that builds.
+            log.warning("The build %s could not be written down: %s", build.id, error)
 
     def _drop(self, build: Build) -> None:
         self._builds.pop(build.id, None)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from console import datasets_api, doctor_pages, fleet_api, register_api
+from console import datasets_api, doctor_pages, environments_api, fleet_api, register_api
 from console.changes import Wanted
 from console.desk import LimitRow
 from console.guard import Visit, require, require_act
@@ -247,6 +247,7 @@ def router(prefix: str) -> APIRouter:
 
     register_api.add(made)
     datasets_api.add(made)
+    environments_api.add(made)
     fleet_api.add(made)
     doctor_pages.add_api(made)
     return made

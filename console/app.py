@@ -16,12 +16,15 @@ from starlette.staticfiles import StaticFiles
 from console import api, pages
 from console.agent import Agent, AgentError
 from console.bounded import Bounded
+from console.builder import Builder
 from console.changes import Changes
 from console.datasets import Datasets
 from console.desk import Desk
+from console.environments import Environments
 from console.guard import ForbiddenError, Guard, NotSignedInError, OldPageError, sign_in_path
 from console.hub import HubError
 from console.kept import MOST_SENT
+from console.lookout import Lookout
 from console.parts import Parts
 from console.render import STATIC, Pages
 from room.said import said
@@ -49,22 +52,26 @@ def make_app(
     profiles: frozenset[str] = frozenset(),
     settings: Settings | None = None,
     agent: Agent | None = None,
+    builder: Builder | None = None,
 ) -> FastAPI:
     """Return the application, mounted at the path that the hub's proxy sends on.
 
     ``secure``: browsers reach the room over https only. ``profiles``: the short names of what can
     be started; none: they are not checked. ``settings``: room.yaml's, for what doctor's rules say.
-    Without ``agent`` nothing is published from here.
+    Without ``agent`` nothing is published from here, without ``builder`` nothing is built.
     """
     prefix = pages_.prefix
     guard = Guard(desk, prefix, secure=secure)
     datasets = Datasets(desk, agent)
+    environments = Environments(desk, builder)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with _announcing(datasets, agent):
+        async with _looking(datasets.announcer, environments.lookout):
             yield
-        await desk.hub.close()
+        for each in (desk.hub, agent, builder):
+            if each is not None:
+                await each.close()
 
     app = FastAPI(
         title="Torchroom console",
@@ -75,7 +82,13 @@ def make_app(
         lifespan=lifespan,
     )
     app.state.parts = Parts(
-        desk, guard, pages_, Changes(desk, profiles), settings or Settings(), datasets
+        desk,
+        guard,
+        pages_,
+        Changes(desk, profiles),
+        settings or Settings(),
+        datasets,
+        environments,
     )
     app.mount(f"{prefix}static", StaticFiles(directory=STATIC))
     app.include_router(pages.router(prefix))
@@ -104,19 +117,16 @@ def make_app(
 
 
 @asynccontextmanager
-async def _announcing(datasets: Datasets, agent: Agent | None) -> AsyncIterator[None]:
-    """Announce what the agent has stored, for as long as the console runs."""
-    if agent is None or datasets.announcer is None:
-        yield
-        return
-    task = asyncio.create_task(datasets.announcer.run())
+async def _looking(*lookouts: Lookout | None) -> AsyncIterator[None]:
+    """Look at what the agent has done, for as long as the console runs."""
+    tasks = [asyncio.create_task(each.run()) for each in lookouts if each is not None]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        await agent.close()
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 def _errors(app: FastAPI) -> None:

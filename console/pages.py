@@ -13,6 +13,7 @@ from console import (
     cell_pages,
     dataset_pages,
     doctor_pages,
+    environment_pages,
     fleet_pages,
     guard,
     own_pages,
@@ -49,6 +50,7 @@ def router(prefix: str) -> APIRouter:
     cell_pages.add(made)
     people_pages.add(made)
     slip_pages.add(made)
+    environment_pages.add(made)
     fleet_pages.add(made)
     usage_pages.add(made)
     doctor_pages.add(made)
@@ -123,6 +125,7 @@ def _class(made: APIRouter) -> None:
             pot=pot,
             given=given,
             may_give=visit.viewer.may("give", name),
+            may_build=visit.viewer.may("publish", name),
             may_link=visit.viewer.may("link", name),
             **{"said": "", "failed": "", **more},
         )

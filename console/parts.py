@@ -12,6 +12,7 @@ from starlette.requests import Request
 from console.changes import Changes
 from console.datasets import Datasets
 from console.desk import Desk
+from console.environments import Environments
 from console.guard import Guard, Visit, require
 from console.render import Pages
 from room.settings import Settings
@@ -27,6 +28,7 @@ class Parts:
     changes: Changes
     settings: Settings
     datasets: Datasets
+    environments: Environments
 
 
 def parts_of(request: Request) -> Parts:

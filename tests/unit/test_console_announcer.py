@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from console import announcer
+from console import lookout
 from console.agent import Agent, AgentError, Wanted
 from console.announcer import Announcer
 from console.desk import Desk
@@ -30,7 +30,6 @@ ROOT = Path(__file__).parents[2]
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from console import announcer
 from console.agent import Agent
 from console.announcer import Announcer
 from tests.unit.test_console_announcer import desk_of
@@ -161,8 +160,8 @@ def test_what_a_command_publishes_is_the_command_s_to_announce(made: PublishingA
 def test_it_looks_at_once_when_it_is_woken_and_soon_after_what_failed(
     made: PublishingAgent, monkeypatch: pytest.MonkeyPatch, down: bool
 ) -> None:
-    monkeypatch.setattr(announcer, "BUSY", 0.05)
-    monkeypatch.setattr(announcer, "QUIET", 3600)
+    monkeypatch.setattr(lookout, "BUSY", 0.05)
+    monkeypatch.setattr(lookout, "QUIET", 3600)
 
     async def until(condition: Callable[[], object]) -> None:
         await asyncio.to_thread(wait_until, condition, timeout=60)

@@ -41,6 +41,9 @@ BODY = {
     "folder": "data/cats",
     "classes": ["a"],
     "version": 1,
+    "requirements": "einops",
+    "environment": 1,
+    "build": "0" * 36,
 }
 
 

@@ -1,0 +1,234 @@
+"""Environments of classes, built by the agent's own code on a real engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import docker
+import pytest
+from docker.errors import APIError, NotFound
+
+from agent.environments import Builds, BusyError
+from engine import buildsite, images, site
+from engine.buildsite import BuildSite
+from engine.workshop import LABEL, Workshop
+from room.environments.model import Build
+from room.settings import Settings
+from tests.utils import small_base
+from tests.utils.wait import wait_until
+from tests.utils.wheel_index import PASSWORD, Index
+
+pytestmark = pytest.mark.engine
+SOCKET = "unix:///var/run/docker.sock"
+
+
+@pytest.fixture(scope="session")
+def base() -> str:
+    return images.ensure(Settings(), ["pytorch"])["pytorch"]
+
+
+@pytest.fixture(scope="session")
+def small(client: docker.DockerClient, stub_image: str) -> Iterator[str]:
+    yield small_base.make(client, stub_image)
+    client.images.remove(small_base.TAG, force=True)
+
+
+@pytest.fixture
+def index() -> Iterator[Index]:
+    made = Index()
+    made.add("roomgreet", "1.0", {"roomgreet.py": "WORDS = 'hello, class'\n"})
+    yield made
+    made.close()
+
+
+class Host:
+    """A room's builds on this machine's engine; ``builds`` is the agent of the moment."""
+
+    def __init__(self, client: docker.DockerClient, root: Path, base: str, here: BuildSite) -> None:
+        self.client, self.root, self.base, self.here = client, root, base, here
+        self.room = "e" + secrets.token_hex(4)
+        self.builds = self.agent()
+
+    def agent(self, base: str = "") -> Builds:
+        made = Builds(
+            self.root,
+            Workshop(SOCKET, self.room),
+            lambda: self.here,
+            room=self.room,
+            image=base or self.base,
+        )
+        made.open()
+        return made
+
+    def containers(self) -> list[str]:
+        found = self.client.api.containers(all=True, filters={"label": f"{LABEL}={self.room}"})
+        return [each["Names"][0] for each in found]
+
+    def over(self, build: Build) -> Build:
+        def look() -> Build | None:
+            found = next((each for each in self.builds.all() if each.id == build.id), None)
+            assert found is not None, "it is gone"
+            return found if found.over else None
+
+        return wait_until(look, timeout=120)
+
+    def made(self, text: str, class_name: str = "ml101") -> Build:
+        """Build, and return what came of it; no container is left."""
+        found = self.over(self.builds.begin(class_name, "tina", text))
+        assert self.containers() == []
+        return found
+
+    def run(self, image: str, program: str) -> str:
+        """Run Python in a container of a student's kind; return what it printed."""
+        command = ["python3", "-c", program]
+        made = self.client.containers.run(image, command, remove=True, network_mode="none")
+        return str(made.decode().strip())
+
+    def close(self) -> None:
+        self.builds.close()
+        for each in self.client.api.containers(all=True, filters={"label": f"{LABEL}={self.room}"}):
+            with suppress(APIError):
+                self.client.api.remove_container(each["Id"], force=True, v=True)
+        for each in self.client.images.list(filters={"label": f"{LABEL}={self.room}"}):
+            self.client.images.remove(each.id, force=True)
+
+
+@pytest.fixture
+def host(client: docker.DockerClient, tmp_path: Path, small: str, index: Index) -> Iterator[Host]:
+    made = Host(client, tmp_path / "environments", small, BuildSite(index.url(), ""))
+    yield made
+    made.close()
+
+
+def test_real_packages_become_one_layer_on_the_room_s_image(
+    client: docker.DockerClient, tmp_path: Path, base: str
+) -> None:
+    here = buildsite.of(site.of(Settings()), os.environ)
+    host = Host(client, tmp_path / "environments", base, here)
+    try:
+        made = host.made("humanize>=4\neinops\n")
+        assert made.state == "built", host.builds.log(made.id)
+        below, image = client.images.get(base).attrs, client.images.get(made.tag).attrs
+        assert image["RootFS"]["Layers"][:-1] == below["RootFS"]["Layers"]
+        labels = image["Config"].pop("Labels")
+        below["Config"].pop("Labels")
+        assert (image["Config"], labels) == (below["Config"], {LABEL: host.room})
+        # What it adds is stored, and nothing else.
+        assert 0 < made.size < 5_000_000
+        assert abs(image["Size"] - below["Size"] - made.size) < 1000
+        assert [line.split("==")[0] for line in made.lock.splitlines()] == ["einops", "humanize"]
+        assert made.lock.count(" --hash=sha256:") == 2
+        program = "import humanize, einops, torch; print(humanize.ordinal(3), torch.__version__)"
+        assert host.run(made.tag, program).startswith("3rd 2.9.1")
+    finally:
+        host.close()
+
+
+def test_the_same_lock_is_the_same_image_and_is_built_once(host: Host) -> None:
+    first = host.made("roomgreet\n")
+    second = host.made("# for us\nroomgreet>=1\n", "dl202")
+    assert (first.state, second.state, second.tag) == ("built", "built", first.tag)
+    assert "Installing" in host.builds.log(first.id)
+    assert "Installing" not in host.builds.log(second.id)
+    assert host.run(first.tag, "import roomgreet; print(roomgreet.WORDS)") == "hello, class"
+
+
+def test_the_index_s_password_is_nowhere(host: Host, client: docker.DockerClient) -> None:
+    made = host.made("roomgreet\n")
+    told = json.dumps(client.api.inspect_image(made.tag)) + json.dumps(client.api.history(made.tag))
+    left = "".join(path.read_text() for path in host.root.rglob("*") if path.is_file())
+    for text in (told, left, host.builds.log(made.id)):
+        assert PASSWORD not in text
+        assert "s3cret" not in text
+    program = "import pathlib; print(list(pathlib.Path('/run/site').glob('*')))"
+    assert host.run(made.tag, program) == "[]"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("torch==2.5.1\n", "that stays as it is", id="another-pytorch"),
+        pytest.param("nosuchthing\n", "no package nosuchthing", id="not-there"),
+        pytest.param("roomgreet==7\n", "It has: 1.0.", id="no-such-version"),
+        pytest.param("fromsource\n", "comes as source alone", id="no-wheel"),
+        pytest.param("torch>=2\n", "has all of these already", id="nothing-new"),
+        pytest.param("writestorch\n", "dist-packages/torch/", id="over-torch"),
+        pytest.param("writesserver\n", "jupyterhub-singleuser", id="over-the-server"),
+        pytest.param(
+            f"roomgreet==1.0 --hash=sha256:{'0' * 64}\n", "another file", id="another-file"
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_built_is_said_in_words_and_leaves_nothing(
+    host: Host, index: Index, text: str, words: str
+) -> None:
+    index.add_source("fromsource", "1.0")
+    index.add("torch", "2.5.1", {"torch/__init__.py": ""})
+    index.add("writestorch", "1.0", {"torch/__init__.py": "raise SystemExit"})
+    index.add("writesserver", "1.0", {"{data}/scripts/jupyterhub-singleuser": "#!python\n"})
+    made = host.made(text)
+    assert made.state == "failed"
+    assert words in made.why
+    assert host.builds.images() == set()
+
+
+def test_hashed_requirements_are_taken_as_they_are(host: Host, index: Index) -> None:
+    digest = index.add("hashed", "2.0", {"hashed.py": ""})
+    made = host.made(f"hashed==2.0 \\\n    --hash=sha256:{digest}\n")
+    assert (made.state, made.lock) == ("built", f"hashed==2.0 --hash=sha256:{digest}\n")
+
+
+def test_a_build_whose_container_was_killed_begins_anew(host: Host, index: Index) -> None:
+    """As when the engine is started anew: its containers end with it."""
+    index.held.add("roomgreet-1.0-py3-none-any.whl")
+    build = host.builds.begin("ml101", "tina", "roomgreet\n")
+    assert index.asked.wait(60)
+    for name in host.containers():
+        host.client.api.kill(name.lstrip("/"))
+    index.release.set()
+    assert host.over(build).state == "built"
+    assert host.containers() == []
+
+
+def test_a_build_that_lost_its_agent_goes_on_with_the_next_one(host: Host, index: Index) -> None:
+    index.held.add("roomgreet-1.0-py3-none-any.whl")
+    build = host.builds.begin("ml101", "tina", "roomgreet\n")
+    assert index.asked.wait(60)
+    host.builds.close()
+    assert host.builds.images() == set()
+    index.release.set()
+    host.builds = host.agent()
+    assert host.over(build).state == "built"
+    assert host.containers() == []
+
+
+def test_one_that_is_cancelled_leaves_nothing(host: Host, index: Index) -> None:
+    index.held.add("roomgreet-1.0-py3-none-any.whl")
+    build = host.builds.begin("ml101", "tina", "roomgreet\n")
+    assert index.asked.wait(60)
+    with pytest.raises(BusyError):
+        host.builds.begin("ml101", "tina", "roomgreet\n")
+    host.builds.remove(build.id)
+    wait_until(lambda: not host.builds.all() and not host.containers(), timeout=30)
+    assert list(host.root.iterdir()) == []
+    assert host.builds.images() == set()
+
+
+def test_an_image_that_nobody_has_is_removed_unless_something_runs_on_it(host: Host) -> None:
+    made = host.made("roomgreet\n")
+    assert host.builds.keep([]) == [], "its class has not heard of it yet"
+    host.builds.remove(made.id)
+    assert host.builds.keep([made.tag]) == []
+    running = host.client.containers.run(made.tag, ["sleep", "60"], detach=True)
+    try:
+        assert host.builds.keep([]) == []
+    finally:
+        running.remove(force=True)
+    assert host.builds.keep([]) == [made.tag]
+    with pytest.raises(NotFound):
+        host.client.images.get(made.tag)
