@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import docker
 import pytest
-from docker.errors import APIError, NotFound
+from docker.errors import NotFound
 
-from agent.environments import Builds, BusyError
+from agent.environments import BusyError
 from engine import buildsite, images, site
 from engine.buildsite import BuildSite
-from engine.workshop import LABEL, Workshop
-from room.environments.model import Build
+from engine.workshop import LABEL
 from room.settings import Settings
-from tests.utils import small_base
+from tests.utils.building import Host
 from tests.utils.wait import wait_until
 from tests.utils.wheel_index import PASSWORD, Index
 
 pytestmark = pytest.mark.engine
-SOCKET = "unix:///var/run/docker.sock"
 
 
 @pytest.fixture(scope="session")
 def base() -> str:
     return images.ensure(Settings(), ["pytorch"])["pytorch"]
-
-
-@pytest.fixture(scope="session")
-def small(client: docker.DockerClient, stub_image: str) -> Iterator[str]:
-    yield small_base.make(client, stub_image)
-    client.images.remove(small_base.TAG, force=True)
 
 
 @pytest.fixture
@@ -46,61 +36,11 @@ def index() -> Iterator[Index]:
     made.close()
 
 
-class Host:
-    """A room's builds on this machine's engine; ``builds`` is the agent of the moment."""
-
-    def __init__(self, client: docker.DockerClient, root: Path, base: str, here: BuildSite) -> None:
-        self.client, self.root, self.base, self.here = client, root, base, here
-        self.room = "e" + secrets.token_hex(4)
-        self.builds = self.agent()
-
-    def agent(self, base: str = "") -> Builds:
-        made = Builds(
-            self.root,
-            Workshop(SOCKET, self.room),
-            lambda: self.here,
-            room=self.room,
-            image=base or self.base,
-        )
-        made.open()
-        return made
-
-    def containers(self) -> list[str]:
-        found = self.client.api.containers(all=True, filters={"label": f"{LABEL}={self.room}"})
-        return [each["Names"][0] for each in found]
-
-    def over(self, build: Build) -> Build:
-        def look() -> Build | None:
-            found = next((each for each in self.builds.all() if each.id == build.id), None)
-            assert found is not None, "it is gone"
-            return found if found.over else None
-
-        return wait_until(look, timeout=120)
-
-    def made(self, text: str, class_name: str = "ml101") -> Build:
-        """Build, and return what came of it; no container is left."""
-        found = self.over(self.builds.begin(class_name, "tina", text))
-        assert self.containers() == []
-        return found
-
-    def run(self, image: str, program: str) -> str:
-        """Run Python in a container of a student's kind; return what it printed."""
-        command = ["python3", "-c", program]
-        made = self.client.containers.run(image, command, remove=True, network_mode="none")
-        return str(made.decode().strip())
-
-    def close(self) -> None:
-        self.builds.close()
-        for each in self.client.api.containers(all=True, filters={"label": f"{LABEL}={self.room}"}):
-            with suppress(APIError):
-                self.client.api.remove_container(each["Id"], force=True, v=True)
-        for each in self.client.images.list(filters={"label": f"{LABEL}={self.room}"}):
-            self.client.images.remove(each.id, force=True)
-
-
 @pytest.fixture
-def host(client: docker.DockerClient, tmp_path: Path, small: str, index: Index) -> Iterator[Host]:
-    made = Host(client, tmp_path / "environments", small, BuildSite(index.url(), ""))
+def host(
+    client: docker.DockerClient, tmp_path: Path, small_base: str, index: Index
+) -> Iterator[Host]:
+    made = Host(client, tmp_path / "environments", small_base, BuildSite(index.url(), ""))
     yield made
     made.close()
 
@@ -189,7 +129,7 @@ def test_a_build_whose_container_was_killed_begins_anew(host: Host, index: Index
     build = host.builds.begin("ml101", "tina", "roomgreet\n")
     assert index.asked.wait(60)
     for name in host.containers():
-        host.client.api.kill(name.lstrip("/"))
+        host.client.api.kill(name)
     index.release.set()
     assert host.over(build).state == "built"
     assert host.containers() == []

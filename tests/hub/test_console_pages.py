@@ -21,7 +21,7 @@ from tests.hub.test_console import (  # noqa: F401  (fixtures)
 )
 
 CLASS = ("class/ml101", "class/ml101/usage")
-SLIPS = ("class/ml101/slips",)
+SLIPS = ("class/ml101/slips", "class/ml101/environment")
 ADMIN = (
     "admin",
     "admin/limits/class/ml101",
@@ -49,6 +49,7 @@ EVERY = (
     *ADMIN,
     "class/dl202",
     "class/dl202/slips",
+    "class/dl202/environment",
     "class/dl202/usage",
     "class/nowhere",
     "nowhere",
