@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import docker
@@ -15,6 +17,7 @@ from agent.environments import BusyError
 from engine import buildsite, images, site
 from engine.buildsite import BuildSite
 from engine.workshop import LABEL
+from room.environments.model import Build
 from room.settings import Settings
 from tests.utils.building import Host
 from tests.utils.wait import wait_until
@@ -28,21 +31,53 @@ def base() -> str:
     return images.ensure(Settings(), ["pytorch"])["pytorch"]
 
 
-@pytest.fixture
-def index() -> Iterator[Index]:
-    made = Index()
-    made.add("roomgreet", "1.0", {"roomgreet.py": "WORDS = 'hello, class'\n"})
-    yield made
-    made.close()
+@contextmanager
+def opened(client: docker.DockerClient, root: Path, base: str) -> Iterator[tuple[Host, Index]]:
+    """Give a host whose builds get their packages of an index of its own."""
+    index = Index()
+    index.add("roomgreet", "1.0", {"roomgreet.py": "WORDS = 'hello, class'\n"})
+    host = Host(client, root / "environments", base, BuildSite(index.url(), ""))
+    try:
+        yield host, index
+    finally:
+        host.close()
+        index.close()
 
 
 @pytest.fixture
-def host(
-    client: docker.DockerClient, tmp_path: Path, small_base: str, index: Index
-) -> Iterator[Host]:
-    made = Host(client, tmp_path / "environments", small_base, BuildSite(index.url(), ""))
-    yield made
-    made.close()
+def place(
+    client: docker.DockerClient, tmp_path: Path, small_base: str
+) -> Iterator[tuple[Host, Index]]:
+    with opened(client, tmp_path, small_base) as made:
+        yield made
+
+
+@pytest.fixture
+def host(place: tuple[Host, Index]) -> Host:
+    return place[0]
+
+
+@pytest.fixture
+def index(place: tuple[Host, Index]) -> Index:
+    return place[1]
+
+
+@dataclass
+class Built:
+    """Two classes that asked for the same, one after the other."""
+
+    host: Host
+    first: Build
+    second: Build
+
+
+@pytest.fixture(scope="module")
+def built(
+    client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory, small_base: str
+) -> Iterator[Built]:
+    with opened(client, tmp_path_factory.mktemp("built"), small_base) as (host, _index):
+        first = host.made("roomgreet\n")
+        yield Built(host, first, host.made("# for us\nroomgreet>=1\n", "dl202"))
 
 
 def test_real_packages_become_one_layer_on_the_room_s_image(
@@ -69,24 +104,40 @@ def test_real_packages_become_one_layer_on_the_room_s_image(
         host.close()
 
 
-def test_the_same_lock_is_the_same_image_and_is_built_once(host: Host) -> None:
-    first = host.made("roomgreet\n")
-    second = host.made("# for us\nroomgreet>=1\n", "dl202")
+def test_the_same_lock_is_the_same_image_and_is_built_once(built: Built) -> None:
+    host, first, second = built.host, built.first, built.second
     assert (first.state, second.state, second.tag) == ("built", "built", first.tag)
     assert "Installing" in host.builds.log(first.id)
     assert "Installing" not in host.builds.log(second.id)
     assert host.run(first.tag, "import roomgreet; print(roomgreet.WORDS)") == "hello, class"
 
 
-def test_the_index_s_password_is_nowhere(host: Host, client: docker.DockerClient) -> None:
-    made = host.made("roomgreet\n")
-    told = json.dumps(client.api.inspect_image(made.tag)) + json.dumps(client.api.history(made.tag))
+def test_the_index_s_password_is_nowhere(built: Built, client: docker.DockerClient) -> None:
+    host, tag = built.host, built.first.tag
+    told = json.dumps(client.api.inspect_image(tag)) + json.dumps(client.api.history(tag))
     left = "".join(path.read_text() for path in host.root.rglob("*") if path.is_file())
-    for text in (told, left, host.builds.log(made.id)):
+    for text in (told, left, host.builds.log(built.first.id)):
         assert PASSWORD not in text
         assert "s3cret" not in text
     program = "import pathlib; print(list(pathlib.Path('/run/site').glob('*')))"
-    assert host.run(made.tag, program) == "[]"
+    assert host.run(tag, program) == "[]"
+
+
+def test_an_image_that_nobody_has_is_removed_unless_something_runs_on_it(built: Built) -> None:
+    """The last of those that look at what was built."""
+    host, tag = built.host, built.first.tag
+    assert host.builds.keep([]) == [], "its classes have not heard of it yet"
+    for each in host.builds.all():
+        host.builds.remove(each.id)
+    assert host.builds.keep([tag]) == []
+    running = host.client.containers.run(tag, ["sleep", "60"], detach=True)
+    try:
+        assert host.builds.keep([]) == []
+    finally:
+        running.remove(force=True)
+    assert host.builds.keep([]) == [tag]
+    with pytest.raises(NotFound):
+        host.client.images.get(tag)
 
 
 @pytest.mark.parametrize(
@@ -157,18 +208,3 @@ def test_one_that_is_cancelled_leaves_nothing(host: Host, index: Index) -> None:
     wait_until(lambda: not host.builds.all() and not host.containers(), timeout=30)
     assert list(host.root.iterdir()) == []
     assert host.builds.images() == set()
-
-
-def test_an_image_that_nobody_has_is_removed_unless_something_runs_on_it(host: Host) -> None:
-    made = host.made("roomgreet\n")
-    assert host.builds.keep([]) == [], "its class has not heard of it yet"
-    host.builds.remove(made.id)
-    assert host.builds.keep([made.tag]) == []
-    running = host.client.containers.run(made.tag, ["sleep", "60"], detach=True)
-    try:
-        assert host.builds.keep([]) == []
-    finally:
-        running.remove(force=True)
-    assert host.builds.keep([]) == [made.tag]
-    with pytest.raises(NotFound):
-        host.client.images.get(made.tag)
