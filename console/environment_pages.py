@@ -28,7 +28,6 @@ def add(made: APIRouter) -> None:
         request: Request, parts: Parts, visit: Visit, name: str, **more: Any
     ) -> Response:
         shown = await parts.environments.get(visit, name)
-        text = shown.holds.requirements if shown.holds is not None else ""
         return parts.pages.page(
             request,
             "environment.html",
@@ -36,7 +35,7 @@ def add(made: APIRouter) -> None:
             name=name,
             shown=shown,
             most=LONGEST,
-            **{"said": "", "failed": "", "tried": text, **more},
+            **{"said": "", "failed": "", "tried": shown.written, **more},
         )
 
     @made.get("/class/{name}/environment")

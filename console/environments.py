@@ -38,6 +38,13 @@ class Shown:
         return () if self.holds is None else packages_in(self.holds.lock)
 
     @property
+    def written(self) -> str:
+        """Return what somebody wrote last: for a build that is not over or failed, or holds."""
+        asked = [each.requirements for each in self.builds or () if not each.replaces]
+        holds = self.holds.requirements if self.holds is not None else ""
+        return asked[-1] if asked else holds
+
+    @property
     def moving(self) -> bool:
         """Say whether something goes on by itself, so that looking again is of use."""
         return any(each.state != "failed" for each in self.builds or ())

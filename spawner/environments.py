@@ -29,6 +29,13 @@ class Offer:
     selected: bool
 
 
+def offers(names: Sequence[str], saved: Mapping[str, Any]) -> list[Offer]:
+    """Return the rows, by class. ``saved``: the options that were chosen last time."""
+    chosen = saved.get(options.ENVIRONMENT)
+    selected = chosen if chosen in (*names, NONE) else next(iter(names), NONE)
+    return [Offer(name, name == selected) for name in names]
+
+
 class EnvironmentTraits(HasTraits):
     """Looks up what its user's classes have; the room's own image is never far."""
 
@@ -86,9 +93,7 @@ class EnvironmentTraits(HasTraits):
     async def environment_offers(self) -> list[Offer]:
         """Return what the start page lists; nothing for who is in no class that has one."""
         names = [each.class_name for each in await self.load_environments()]
-        saved = (self.orm_spawner.user_options or {}).get(options.ENVIRONMENT)
-        selected = saved if saved in (*names, NONE) else next(iter(names), NONE)
-        return [Offer(name, name == selected) for name in names]
+        return offers(names, self.orm_spawner.user_options or {})
 
     def image_to_start(self) -> str:
         return self.image if self._environment is None else self._environment.tag

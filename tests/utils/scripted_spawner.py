@@ -21,7 +21,7 @@ from room import homeuse
 from room.datasets.model import Dataset, Version
 from room.homeuse import HomeUse
 from room.models import Owner, Reject
-from spawner import pages
+from spawner import environments, pages
 from spawner.agent import AgentSilentError
 from spawner.availability import Availability
 from spawner.datasetpicker import Offer, offers
@@ -95,7 +95,8 @@ class ScriptedSpawner(Spawner):
     ``no_extension`` in words why it is not extended. ``home`` is how full the home
     is, or ``silent``. While it has ``hold_stop`` a stop goes on. A GPU is given back, unless
     ``no_return`` says in words why not. ``datasets`` are those to choose from, as ``_dataset``
-    takes them, and ``preselected`` the names of some by a profile's title.
+    takes them, and ``preselected`` the names of some by a profile's title. ``environments`` are
+    the classes that have one.
     """
 
     #: What handlers ask of the room's own; the hub has one for all its spawners.
@@ -138,6 +139,10 @@ class ScriptedSpawner(Spawner):
             for title, names in script.get("preselected", {}).items()
         ]
         return offers(visible, self.user_options or {}, profiles)
+
+    async def environment_offers(self) -> list[environments.Offer]:
+        names = self.script().get("environments", [])
+        return environments.offers(names, self.user_options or {})
 
     async def start(self) -> tuple[str, int]:
         script = self.script()
