@@ -40,6 +40,7 @@ FIELDS = {
     "limit": N_("Limit"),
     "note": N_("What it is for"),
     "number": N_("Change"),
+    "requirements": N_("Requirements"),
     "role": N_("Role"),
     "roster": N_("Roster"),
     "server": N_("Server"),
@@ -58,6 +59,9 @@ ACTS = {
     "keep-out": N_("Keep out from now on"),
     "let-in": N_("Let in again"),
     "leave": N_("Take out"),
+    "build": N_("Build"),
+    "back": N_("Go back to it"),
+    "off": N_("Switch off"),
     "enrol": N_("Put into a class, or change the role there"),
 }
 

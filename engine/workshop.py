@@ -20,9 +20,12 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from engine.client import EngineRefusedError, EngineUnavailableError
 from room.environments.files import Change
+from room.models import LABEL_KIND
 
 #: On containers that build, and on what they have built: the room that made them.
 LABEL = "torchroom.build"
+#: What a build's container is. A server that runs on its image inherits labels, and is a server.
+KIND = "build"
 #: Bytes of memory, processors and processes of one build.
 MEMORY, CPUS, PIDS = 3 * 1024**3, 2.0, 256
 #: Seconds that the engine may take to answer; a commit of some gigabytes takes minutes.
@@ -109,7 +112,7 @@ class Workshop:
                 # -I: nothing of the folder that it runs in, or of an environment, is imported.
                 command=["python3", "-I", "/run/site/step.py", step],
                 user="0:0",
-                labels={LABEL: self._room},
+                labels={LABEL: self._room, LABEL_KIND: KIND},
                 host_config=client.create_host_config(**_host_config(site, network)),
             )
             client.start(made["Id"])
@@ -150,7 +153,8 @@ class Workshop:
         with self._client(f"keeping {image}", COMMIT_TIMEOUT) as client:
             # What the container had of its own, its user and its command, does not come along.
             config = dict(client.inspect_image(base)["Config"])
-            config["Labels"] = {**(config.get("Labels") or {}), LABEL: self._room}
+            labels = {LABEL: self._room, LABEL_KIND: "environment"}
+            config["Labels"] = {**(config.get("Labels") or {}), **labels}
             client.commit(container, repository=repository, tag=tag, conf=config)
 
     def remove(self, container: str) -> None:
@@ -164,16 +168,12 @@ class Workshop:
     def sweep(self) -> int:
         """Remove what builds that nobody follows any more left behind; return how many."""
         with self._client("looking for builds") as client:
-            mine = {"label": f"{LABEL}={self._room}"}
-            left = [
-                each["Id"]
-                for each in client.containers(all=True, filters=mine)
-                # A server that runs on an image of ours inherits its label.
-                if each["Names"] and each["Names"][0].startswith(f"/{prefix(self._room)}")
-            ]
+            mine = f"{LABEL}={self._room}"
+            builds = {"label": [mine, f"{LABEL_KIND}={KIND}"]}
+            left = [each["Id"] for each in client.containers(all=True, filters=builds)]
             for container in left:
                 client.remove_container(container, force=True, v=True)
-            for each in client.images(filters={**mine, "dangling": True}):
+            for each in client.images(filters={"label": mine, "dangling": True}):
                 client.remove_image(each["Id"])
         return len(left)
 

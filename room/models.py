@@ -10,7 +10,7 @@ from typing import Any
 
 #: Labels on everything the room makes in the engine. Reconcile reads them back.
 LABEL_ROOM = "torchroom.room"
-LABEL_KIND = "torchroom.kind"  # server | home
+LABEL_KIND = "torchroom.kind"  # server | home | build | environment
 LABEL_USER = "torchroom.user"
 LABEL_SERVER = "torchroom.server"
 LABEL_LEASE = "torchroom.lease"

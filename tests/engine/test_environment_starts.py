@@ -12,11 +12,12 @@ import httpx
 import pytest
 
 from engine.buildsite import BuildSite
+from engine.workshop import Workshop
 from room.environments.book import Environments
 from room.environments.model import Build
 from room.models import LABEL_ENVIRONMENT
 from tests.engine.conftest import STUB, Room, opened
-from tests.utils.building import Host
+from tests.utils.building import SOCKET, Host
 from tests.utils.hub import Hub
 from tests.utils.wheel_index import Index
 
@@ -100,6 +101,12 @@ def test_a_server_has_the_packages_of_its_users_class(course: Course) -> None:
         "told": {"class": "ml101", "image": tag},
         "words": "hello, class",
     }
+
+
+def test_a_server_on_it_is_not_swept_away_as_a_build(course: Course) -> None:
+    """A container has its image's labels, too."""
+    assert Workshop(SOCKET, course.room.name).sweep() == 0
+    assert course.room.container("alice").status == "running"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from engine import buildsite, images, site
 from engine.buildsite import BuildSite
 from engine.workshop import LABEL
 from room.environments.model import Build
+from room.models import LABEL_KIND
 from room.settings import Settings
 from tests.utils.building import Host
 from tests.utils.wait import wait_until
@@ -92,7 +93,10 @@ def test_real_packages_become_one_layer_on_the_room_s_image(
         assert image["RootFS"]["Layers"][:-1] == below["RootFS"]["Layers"]
         labels = image["Config"].pop("Labels")
         below["Config"].pop("Labels")
-        assert (image["Config"], labels) == (below["Config"], {LABEL: host.room})
+        assert (image["Config"], labels) == (
+            below["Config"],
+            {LABEL: host.room, LABEL_KIND: "environment"},
+        )
         # What it adds is stored, and nothing else.
         assert 0 < made.size < 5_000_000
         assert abs(image["Size"] - below["Size"] - made.size) < 1000

@@ -11,8 +11,9 @@ from docker.errors import APIError
 
 from agent.environments import Builds
 from engine.buildsite import BuildSite
-from engine.workshop import LABEL, Workshop
+from engine.workshop import KIND, LABEL, Workshop
 from room.environments.model import Build
+from room.models import LABEL_KIND
 from tests.utils.wait import wait_until
 
 SOCKET = "unix:///var/run/docker.sock"
@@ -42,9 +43,9 @@ class Host:
 
     def containers(self) -> list[str]:
         """Return the builds' containers by name."""
-        found = self.client.api.containers(all=True, filters={"label": f"{LABEL}={self.room}"})
-        names = [each["Names"][0].lstrip("/") for each in found]
-        return [name for name in names if name.startswith(f"{self.room}-build-")]
+        labels = [f"{LABEL}={self.room}", f"{LABEL_KIND}={KIND}"]
+        found = self.client.api.containers(all=True, filters={"label": labels})
+        return [each["Names"][0].lstrip("/") for each in found]
 
     def over(self, build: Build) -> Build:
         def look() -> Build | None:
