@@ -8,6 +8,7 @@ package brought has run until then.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 
 import docker
 import requests
+import urllib3
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from engine.client import EngineRefusedError, EngineUnavailableError
@@ -31,6 +33,14 @@ MEMORY, CPUS, PIDS = 3 * 1024**3, 2.0, 256
 #: Seconds that the engine may take to answer; a commit of some gigabytes takes minutes.
 TIMEOUT, COMMIT_TIMEOUT = 60, 1800
 _KINDS = {0: "modified", 1: "added", 2: "deleted"}
+#: What docker-py raises when the engine goes away, also in the middle of a log.
+_AWAY = (
+    requests.exceptions.RequestException,
+    urllib3.exceptions.HTTPError,
+    struct.error,
+    DockerException,
+    OSError,
+)
 #: Exit codes of what was killed from outside: the engine ends its containers so when it restarts.
 _KILLED = (137, 143)
 
@@ -66,7 +76,7 @@ class Workshop:
         except APIError as error:
             words = str(error.explanation or error).strip()
             raise EngineRefusedError(f"{what}: {words}", error.status_code or 500) from error
-        except (requests.exceptions.RequestException, DockerException, OSError) as error:
+        except _AWAY as error:
             raise EngineUnavailableError(f"{what}: the Docker Engine does not answer") from error
 
     # -- images ------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from room.environments.model import Build
 from room.models import LABEL_KIND
 from room.settings import Settings
 from tests.utils.building import Host
+from tests.utils.faulty_engine import FaultyEngine
 from tests.utils.wait import wait_until
 from tests.utils.wheel_index import PASSWORD, Index
 
@@ -212,3 +213,31 @@ def test_one_that_is_cancelled_leaves_nothing(host: Host, index: Index) -> None:
     wait_until(lambda: not host.builds.all() and not host.containers(), timeout=30)
     assert list(host.root.iterdir()) == []
     assert host.builds.images() == set()
+
+
+@pytest.mark.parametrize("action", ["drop", "lose"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(r"POST .*/containers/create", id="create"),
+        pytest.param(r"POST .*/start", id="start"),
+        pytest.param(r"GET .*/logs", id="logs"),
+        pytest.param(r"POST .*/commit", id="commit"),
+    ],
+)
+def test_an_engine_that_goes_away_at_any_step_costs_time_and_nothing_else(
+    host: Host, engine: FaultyEngine, call: str, action: str
+) -> None:
+    """``lose``: the engine does what it is asked, and the agent never hears so."""
+    host.builds.close()
+    host.socket = engine.url
+    host.builds = host.agent()
+    rule = engine.fault(call, action)
+    build = host.builds.begin("ml101", "tina", "roomgreet\n")
+    assert rule.seen.wait(60)
+    engine.heal()
+    made = host.over(build)
+    assert made.state == "built", made.why
+    assert host.containers() == []
+    assert host.builds.images() == {made.tag}
+    assert host.run(made.tag, "import roomgreet; print(roomgreet.WORDS)") == "hello, class"

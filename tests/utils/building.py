@@ -25,6 +25,7 @@ class Host:
     def __init__(
         self, client: docker.DockerClient, root: Path, base: str, here: BuildSite, room: str = ""
     ) -> None:
+        self.socket = SOCKET
         self.client, self.root, self.base, self.here = client, root, base, here
         self.room = room or "e" + secrets.token_hex(4)
         self.builds = self.agent()
@@ -33,7 +34,7 @@ class Host:
         """Return builds that go on with what is there."""
         made = Builds(
             self.root,
-            Workshop(SOCKET, self.room),
+            Workshop(self.socket, self.room),
             lambda: self.here,
             room=self.room,
             image=self.base,
