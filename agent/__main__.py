@@ -10,9 +10,14 @@ import argparse
 import json
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agent.gpus import Options, accountant, sampler, versions
+from agent.gpus import Options, accountant, room_name, sampler, versions
+
+if TYPE_CHECKING:
+    from agent.environments import Builds
 
 PORT = 8010
 
@@ -57,9 +62,32 @@ def serve(options: Options) -> None:
         publications=publications,
         publisher=publisher,
         versions=versions(options, data_root / "datasets"),
+        builds=builder(options, os.environ),
     )
     # Hub and console reach it by name on the control network, where no student is.
     uvicorn.run(app, host="0.0.0.0", port=PORT, access_log=False)  # noqa: S104
+
+
+def builder(options: Options, environment: Mapping[str, str]) -> Builds | None:
+    """Return what builds environments of classes; None: the agent is told of no image, or engine.
+
+    What an older release left names no image until the next ``room up``.
+    """
+    from agent.environments import Builds, site_reader
+    from engine.buildsite import FILE
+    from engine.workshop import Workshop
+
+    image = environment.get("PYTORCH_IMAGE")
+    if not image or options.state is None or options.socket is None:
+        return None
+    name = room_name(options)
+    return Builds(
+        options.state / "environments",
+        Workshop(f"unix://{options.socket}", name),
+        site_reader(options.state / FILE),
+        room=name,
+        image=image,
+    )
 
 
 def publishers_token(secrets: Path) -> str:

@@ -14,9 +14,10 @@ from fastapi import Path as InPath
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
-from agent import host, metrics, publishing_api, versions_api
+from agent import environments_api, host, metrics, publishing_api, versions_api
 from agent.classdirs import ClassDirs, DirLimits
 from agent.disk.limits import Limits
+from agent.environments import Builds
 from agent.homes import HomeError, Homes
 from agent.publication_sources import Places
 from agent.publications import Publications
@@ -105,27 +106,29 @@ def make_app(
     counts: Counts | None = None,
     publisher: str = "",
     versions: Versions | None = None,
+    builds: Builds | None = None,
 ) -> FastAPI:
     """Return the application for the files under ``data_root``, open to holders of ``token``.
 
     Without ``homes`` they are those under it, whose limits are forgotten at its end; without
     ``classes`` they are those under it. Without ``looks`` it knows of no GPU; without ``counts`` it
     knows of nobody's use of CPU and memory. ``publisher`` is the token of who asks for
-    ``publications`` and ``versions``, and opens nothing else: a room that has none of either
-    publishes nothing.
+    ``publications``, ``versions`` and ``builds``, and opens nothing else: a room without it has
+    none of them.
     """
     authorized = _holder_of(token)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        if publications is not None:
-            publications.open()
+        workers = [each for each in (publications, builds) if each is not None]
+        for worker in workers:
+            worker.open()
         if versions is not None:
             versions.open()
         yield
         # Here, and not behind the server: that ends its process by the signal it was sent.
-        if publications is not None:
-            publications.close()
+        for worker in workers:
+            worker.close()
         if counts is not None:
             counts.stop()
 
@@ -147,6 +150,8 @@ def make_app(
         publishing_api.serve(app, publications, places, _holder_of(publisher))
     if versions is not None and publisher:
         versions_api.serve(app, versions, _holder_of(publisher))
+    if builds is not None and publisher:
+        environments_api.serve(app, builds, _holder_of(publisher))
     if counts is not None:
         _serve_counts(app, counts, authorized)
     return app

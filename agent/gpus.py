@@ -81,6 +81,10 @@ def versions(options: Options, datasets: Path) -> Versions | None:
     return Versions(datasets, servers.mounter(options.socket, _settings(options).name))
 
 
+def room_name(options: Options) -> str:
+    return _settings(options).name
+
+
 def _settings(options: Options) -> Settings:
     if options.config is None or not options.config.exists():
         return Settings()

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine import site
+from engine import buildsite, site
 from room import front
 from room.quotas import Support
 from room.settings import Settings
@@ -36,14 +36,14 @@ def directory(settings: Settings) -> Path:
     return settings.data_root / "state"
 
 
-def write_private(path: Path, text: str, mode: int = 0o600) -> bool:
+def write_private(path: Path, text: str, mode: int = 0o600, owner: int = ROOM_UID) -> bool:
     """Write a file of the control plane's, whole or not at all. True when it changed."""
     if path.exists() and path.read_text() == text:
         return False
     beside = path.with_name(f".{path.name}.new")
     beside.write_text(text)
     beside.chmod(mode)
-    os.chown(beside, ROOM_UID, ROOM_GID)
+    os.chown(beside, owner, ROOM_GID)
     beside.replace(path)
     return True
 
@@ -113,6 +113,13 @@ def write_trust(settings: Settings) -> None:
     place = directory(settings) / "site"
     make_directory(place)
     write_private(place / "ca.crt", site.of(settings).ca.decode("utf-8", "replace"), mode=0o644)
+
+
+def write_builds(settings: Settings) -> None:
+    """Write where the agent's builds get their packages: root's alone, as it may hold passwords."""
+    here = buildsite.of(site.of(settings), os.environ)
+    place = directory(settings) / "agent" / buildsite.FILE
+    write_private(place, buildsite.dumps(here), owner=0)
 
 
 def write_compose(

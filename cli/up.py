@@ -62,6 +62,7 @@ def up(upgrade_engine: bool, enable_cdi: bool, simulate_gpus: int) -> None:
         state.write_front(settings)
         state.write_trust(settings)
         found = _write_gpus(settings, simulate_gpus)
+        state.write_builds(settings)
         disk = data.place(settings.data_root / "homes")
         if disk is not None:
             state.write_homes(settings, disk.quotas)

@@ -11,6 +11,7 @@ import uvicorn
 
 from console.agent import Agent
 from console.app import make_app
+from console.builder import Builder
 from console.desk import Desk
 from console.hub import Hub
 from console.render import Pages
@@ -41,6 +42,7 @@ def main() -> None:
         profiles=frozenset(str(each["slug"]) for each in settings.profile_list(has_gpus=True)),
         agent=agent_of(os.environ),
         incoming=incoming_of(os.environ),
+        builder=builder_of(os.environ),
     )
     # The proxy reaches it by name on the control network, where no student is.
     port = int(os.environ.get("ROOM_CONSOLE_PORT", PORT))
@@ -53,10 +55,19 @@ def agent_of(environment: Mapping[str, str]) -> Agent | None:
     What an older release left has none until the next ``room up``. Where a file is missing, the
     engine may have made a directory of its name to mount.
     """
+    token = _publishers_token(environment)
+    return Agent(environment.get("ROOM_AGENT", AGENT), token) if token else None
+
+
+def builder_of(environment: Mapping[str, str]) -> Builder | None:
+    """Return the agent as what builds for classes; None as ``agent_of``."""
+    token = _publishers_token(environment)
+    return Builder(environment.get("ROOM_AGENT", AGENT), token) if token else None
+
+
+def _publishers_token(environment: Mapping[str, str]) -> str:
     path = Path(environment.get("ROOM_PUBLISHER_TOKEN_FILE", ""))
-    if not path.is_file():
-        return None
-    return Agent(environment.get("ROOM_AGENT", AGENT), path.read_text().strip())
+    return path.read_text().strip() if path.is_file() else ""
 
 
 def incoming_of(environment: Mapping[str, str]) -> Path | None:

@@ -6,14 +6,13 @@ however often that is asked, so that whoever is cut short between the two goes o
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from console import viewer
-from console.agent import Agent, AgentError, GoneError, Publication
+from console.agent import Agent, GoneError, Publication
 from console.desk import Desk
+from console.lookout import Lookout
 from console.viewer import who_of
 from room.datasets import rights
 from room.datasets.catalog import Catalog
@@ -22,41 +21,19 @@ from room.datasets.model import NoSuchDatasetError
 from room.models import Reject
 from room.said import said
 
-#: Seconds between two looks, while something is under way and else.
-BUSY, QUIET = 2.0, 30.0
 #: For the audit: nobody's page did it.
 ORIGIN = "console"
 
 
-class Announcer:
+class Announcer(Lookout):
     """One of these per console."""
 
     def __init__(self, agent: Agent, desk: Desk) -> None:
+        super().__init__()
         self._agent = agent
         self._desk = desk
         #: Who else is told what there is, before any of it is forgotten.
         self.listeners: list[Callable[[list[Publication]], Awaitable[None]]] = []
-        self._woken = asyncio.Event()
-        self._log = logging.getLogger(__name__)
-
-    def wake(self) -> None:
-        """Look at once: something was begun, or is to go on."""
-        self._woken.set()
-
-    async def run(self) -> None:
-        """Look for as long as the console runs."""
-        while True:
-            self._woken.clear()
-            try:
-                pause = BUSY if await self.look() else QUIET
-            except AgentError:
-                # It is being started anew, and is there when it is asked again.
-                pause = BUSY
-            except Exception:  # noqa: BLE001 - it is logged, and the next look may succeed
-                self._log.exception("Could not announce what is stored")
-                pause = QUIET
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), pause)
 
     async def look(self) -> bool:
         """Announce what is stored; say whether anything is under way still."""

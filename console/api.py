@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from console import (
     datasets_api,
     doctor_pages,
+    environments_api,
     fleet_api,
     lessons_api,
     register_api,
@@ -258,6 +259,7 @@ def router(prefix: str) -> APIRouter:
     retired_pages.add_api(made)
     lessons_api.add(made)
     uploads_api.add(made)
+    environments_api.add(made)
     fleet_api.add(made)
     doctor_pages.add_api(made)
     return made

@@ -17,9 +17,11 @@ from starlette.staticfiles import StaticFiles
 from console import api, pages, tus, uploads_api
 from console.agent import Agent, AgentError
 from console.bounded import Bounded
+from console.builder import Builder
 from console.changes import Changes
 from console.datasets import Datasets
 from console.desk import Desk
+from console.environments import Environments
 from console.guard import (
     HEADER,
     ForbiddenError,
@@ -32,6 +34,7 @@ from console.hub import HubError
 from console.incoming import Incoming
 from console.kept import MOST_SENT
 from console.lessons import Lessons
+from console.lookout import Lookout
 from console.parts import Parts
 from console.pruning import Pruning
 from console.render import STATIC, Pages, in_words
@@ -63,13 +66,14 @@ def make_app(
     settings: Settings | None = None,
     agent: Agent | None = None,
     incoming: Path | None = None,
+    builder: Builder | None = None,
 ) -> FastAPI:
     """Return the application, mounted at the path that the hub's proxy sends on.
 
     ``secure``: browsers reach the room over https only. ``profiles``: the short names of what can
     be started; none: they are not checked. ``settings``: room.yaml's, for what doctor's rules say.
-    Without ``agent`` nothing is published from here. ``incoming``: where uploads are put; without
-    it nothing is uploaded.
+    Without ``agent`` nothing is published from here, without ``builder`` nothing is built.
+    ``incoming``: where uploads are put; without it nothing is uploaded.
     """
     settings = settings or Settings()
     prefix = pages_.prefix
@@ -79,12 +83,15 @@ def make_app(
     lessons = Lessons(desk, titles, settings.address)
     limits = Limits(settings.datasets.uploads, settings.datasets.upload_days)
     uploads = Uploads(datasets, Incoming(incoming) if incoming is not None else None, limits)
+    environments = Environments(desk, builder)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with _announcing(datasets, agent):
+        async with _looking(datasets.announcer, environments.lookout):
             yield
-        await desk.hub.close()
+        for each in (desk.hub, agent, builder):
+            if each is not None:
+                await each.close()
 
     app = FastAPI(
         title="Torchroom console",
@@ -104,6 +111,7 @@ def make_app(
         pruning=Pruning(desk, agent),
         lessons=lessons,
         uploads=uploads,
+        environments=environments,
     )
     app.mount(f"{prefix}static", StaticFiles(directory=STATIC))
     app.include_router(pages.router(prefix))
@@ -135,19 +143,16 @@ def make_app(
 
 
 @asynccontextmanager
-async def _announcing(datasets: Datasets, agent: Agent | None) -> AsyncIterator[None]:
-    """Announce what the agent has stored, for as long as the console runs."""
-    if agent is None or datasets.announcer is None:
-        yield
-        return
-    task = asyncio.create_task(datasets.announcer.run())
+async def _looking(*lookouts: Lookout | None) -> AsyncIterator[None]:
+    """Look at what the agent has done, for as long as the console runs."""
+    tasks = [asyncio.create_task(each.run()) for each in lookouts if each is not None]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        await agent.close()
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 def _errors(app: FastAPI) -> None:

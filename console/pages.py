@@ -13,6 +13,7 @@ from console import (
     cell_pages,
     dataset_pages,
     doctor_pages,
+    environment_pages,
     fleet_pages,
     guard,
     lesson_pages,
@@ -57,6 +58,7 @@ def router(prefix: str) -> APIRouter:
     people_pages.add(made)
     slip_pages.add(made)
     rehearsal_pages.add(made)
+    environment_pages.add(made)
     fleet_pages.add(made)
     usage_pages.add(made)
     doctor_pages.add(made)
@@ -131,6 +133,7 @@ def _class(made: APIRouter) -> None:
             pot=pot,
             given=given,
             may_give=visit.viewer.may("give", name),
+            may_build=visit.viewer.may("publish", name),
             may_link=visit.viewer.may("link", name),
             may_rehearse=visit.viewer.may("start", name),
             may_teach=makes(who_of(visit.viewer), name),

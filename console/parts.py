@@ -12,6 +12,7 @@ from starlette.requests import Request
 from console.changes import Changes
 from console.datasets import Datasets
 from console.desk import Desk
+from console.environments import Environments
 from console.guard import Guard, Visit, require
 from console.lessons import Lessons
 from console.pruning import Pruning
@@ -34,6 +35,7 @@ class Parts:
     pruning: Pruning
     lessons: Lessons
     uploads: Uploads
+    environments: Environments
 
 
 def parts_of(request: Request) -> Parts:

@@ -46,6 +46,7 @@ FIELDS = {
     "path": N_("Class folder"),
     "profile": N_("Profile"),
     "repository": N_("Repository"),
+    "requirements": N_("Requirements"),
     "role": N_("Role"),
     "roster": N_("Roster"),
     "server": N_("Server"),
@@ -65,6 +66,9 @@ ACTS = {
     "keep-out": N_("Keep out from now on"),
     "let-in": N_("Let in again"),
     "leave": N_("Take out"),
+    "build": N_("Build"),
+    "back": N_("Go back to it"),
+    "off": N_("Switch off"),
     "enrol": N_("Put into a class, or change the role there"),
 }
 
@@ -180,6 +184,54 @@ TOLD = (
     N_("The disk is full."),
     N_("there is no folder %(shown)s that no link leads to"),
     N_("%(name)s changed while it was read; publish it again"),
+    # room/environments/failures.py, room/environments/files.py: why a build did not succeed
+    N_("The build did not succeed: its log says why."),
+    N_(
+        "%(name)s comes as source alone for this room's Python, and building it would run its "
+        "author's program with the room's rights. Choose a version that has a wheel, or another "
+        "package; students can build it in their own servers."
+    ),
+    N_(
+        "These do not go together: %(what)s. The log says which version each wants; choose "
+        "others, or wider ranges."
+    ),
+    N_("The package index has no package %(name)s. Check how it is written."),
+    N_("Too little disk space is left for this environment. Tell the admin to free some."),
+    N_(
+        "The build took longer than %(minutes)s minutes and was ended. Build again, or name "
+        "fewer packages."
+    ),
+    N_("The build needed more memory than it may have. Name fewer packages at once."),
+    N_("The Docker Engine went away during the build, again and again. Tell the admin."),
+    N_("The room could not go on with the build. Tell the admin."),
+    N_("The room's own image is not on this host. Tell the admin."),
+    N_("The room does not know its package index yet. Tell the admin to run: room up"),
+    N_("The room's image has all of these already, so there is nothing to build."),
+    N_(
+        "The package index has another file than the one whose hash was asked for. Build again; "
+        "if it stays, write the version without its hash, or another one."
+    ),
+    N_(
+        "%(name)s is needed by a package with a hash, and has none itself. Add it with its hash, "
+        "or write all of them without."
+    ),
+    N_(
+        "The package index did not answer. Build again in some minutes; if it stays, tell the "
+        "admin, who chooses the index (mirrors.pypi in room.yaml)."
+    ),
+    N_(
+        "%(what)s needs another PyTorch or CUDA than this room's image has (%(held)s), and that "
+        "stays as it is. Choose a version that goes with it."
+    ),
+    N_("The package index has no %(what)s for this room's Python. It has: %(versions)s."),
+    N_(
+        "A package writes %(path)s, which is no place for packages. Leave out the package that "
+        "does so."
+    ),
+    N_(
+        "A package writes over %(path)s, which is the image's own: PyTorch and what starts the "
+        "server stay as they are. Leave out the package that does so."
+    ),
     # spawner/admin.py
     N_("There is no unit %(unit)s in this room."),
     N_("That lease has ended already."),

@@ -10,7 +10,7 @@ from typing import Any
 
 #: Labels on everything the room makes in the engine. Reconcile reads them back.
 LABEL_ROOM = "torchroom.room"
-LABEL_KIND = "torchroom.kind"  # server | home
+LABEL_KIND = "torchroom.kind"  # server | home | build | environment
 LABEL_USER = "torchroom.user"
 LABEL_SERVER = "torchroom.server"
 LABEL_LEASE = "torchroom.lease"
@@ -19,6 +19,7 @@ LABEL_PROFILE = "torchroom.profile"
 LABEL_SESSION = "torchroom.session"  # seconds that the server may run; 0: no end
 LABEL_IDLE = "torchroom.idle"  # seconds that it may run with nothing to do; 0: no end
 LABEL_DATASETS = "torchroom.datasets"  # name=digest of what is mounted, comma-separated
+LABEL_ENVIRONMENT = "torchroom.environment"  # the class whose packages it has; empty: none
 LABEL_GPU_IDLE = "torchroom.gpu-idle"  # seconds until an unused GPU is offered back; 0: never
 
 
@@ -42,6 +43,8 @@ class SpawnOptions:
     image: str | None = None
     #: Each ``name`` or ``name@number``; none: what the profile preselects, else all.
     datasets: tuple[str, ...] = ()
+    #: A class, whose environment it is to have, or none; empty: the first that there is.
+    environment: str = ""
     #: A small server, only to tidy up the home with.
     rescue: bool = False
 
@@ -173,6 +176,14 @@ class Pinned:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassEnvironment:
+    """The environment of a class that a server has: the image that it runs is ``tag``."""
+
+    class_name: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
 class SpawnPlan:
     """Everything ``docker create`` needs to know about one server."""
 
@@ -201,6 +212,7 @@ class SpawnPlan:
     binds: tuple[Bind, ...] = ()
     #: The datasets that are among them.
     datasets: tuple[Pinned, ...] = ()
+    class_environment: ClassEnvironment | None = None
     #: path in the container → options: what is written there is kept in memory, and lost
     tmpfs: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)

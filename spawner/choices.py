@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tornado import web
@@ -42,9 +42,7 @@ class Choices(RoomTraits):
         """Take the options, or refuse them and leave the saved ones as they were."""
         profiles = await self.load_profiles()
         parsed = options.parse(raw, profiles)
-        refused = (
-            parsed if isinstance(parsed, Reject) else await self.refused_datasets(parsed, profiles)
-        )
+        refused = parsed if isinstance(parsed, Reject) else await self._refused(parsed, profiles)
         if refused is not None:
             self._restore_saved_options()
             raise Refusal(refused, 400)
@@ -55,6 +53,13 @@ class Choices(RoomTraits):
                 self._restore_saved_options()
                 raise
         self._accept(raw, parsed)
+
+    async def _refused(
+        self, chosen: SpawnOptions, profiles: Sequence[options.Profile]
+    ) -> Reject | None:
+        """Say before a start whether what was chosen beside its profile is to be had."""
+        environment = await self.refused_environment(chosen, profiles)
+        return environment or await self.refused_datasets(chosen, profiles)
 
     def _accept(self, raw: Mapping[str, Any], chosen: SpawnOptions) -> None:
         self._options = chosen

@@ -12,7 +12,7 @@ from room.datasets.names import from_label
 from room.lessons import starting
 from room.lessons.book import Lessons
 from room.lessons.model import Lesson, NoSuchLessonError
-from room.models import LABEL_DATASETS, Reject, SpawnOptions
+from room.models import LABEL_DATASETS, LABEL_ENVIRONMENT, Reject, SpawnOptions
 from spawner import options
 from spawner.ends import Ends
 from spawner.options import Profile
@@ -20,10 +20,14 @@ from spawner.options import Profile
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """What runs: the options it was started with, and the names of its datasets, if known."""
+    """What runs: the options it was started with, and the names of its datasets, if known.
+
+    ``environment``: the class whose packages it has, if known.
+    """
 
     chosen: Mapping[str, Any]
     datasets: frozenset[str] | None
+    environment: str | None = None
 
 
 class ClassStart(Ends):
@@ -73,10 +77,24 @@ class ClassStart(Ends):
         except NoSuchLessonError:
             return None
 
+    async def lesson_options(self, lesson: Lesson) -> dict[str, Any]:
+        """Return the options of a start for a lesson: with its class's profile and packages."""
+        profiles = await self.load_profiles()
+        said = await self.services.store.run(Lessons(self.services.store, actor="hub").defaults)
+        usual = said.get(lesson.class_name, "")
+        known = any(options.slug_of(profile) == usual for profile in profiles)
+        wanted = starting.options(lesson, usual if known else "")
+        chosen = options.parse(wanted, profiles)
+        if isinstance(chosen, SpawnOptions) and await self.has_environment(
+            lesson.class_name, chosen, profiles
+        ):
+            wanted[options.ENVIRONMENT] = lesson.class_name
+        return wanted
+
     async def lesson_refused(self, lesson: Lesson) -> Reject | None:
         """Say before a start why its user cannot have what the lesson starts."""
         profiles = await self.load_profiles()
-        chosen = options.parse(starting.options(lesson), profiles)
+        chosen = options.parse(await self.lesson_options(lesson), profiles)
         if isinstance(chosen, Reject):
             return chosen
         refused = await self.refused_datasets(chosen, profiles)
@@ -89,7 +107,7 @@ class ClassStart(Ends):
         known = options.parse(saved, profiles)
         profile = known.profile if isinstance(known, SpawnOptions) else saved.get("profile")
         labels = self.services.watch.labels(self.object_id)
-        mounted = None
+        mounted, environment = None, labels.get(LABEL_ENVIRONMENT)
         if LABEL_DATASETS in labels:
             mounted = frozenset(name for name, _ in from_label(labels[LABEL_DATASETS]))
-        return Runs({**saved, "profile": profile}, mounted)
+        return Runs({**saved, "profile": profile}, mounted, environment)

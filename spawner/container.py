@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from room.datasets import pinned
 from room.datasets.names import label
 from room.models import (
     LABEL_DATASETS,
+    LABEL_ENVIRONMENT,
     LABEL_GPU_IDLE,
     LABEL_GPUS,
     LABEL_IDLE,
@@ -24,6 +26,8 @@ from room.models import (
     SpawnPlan,
 )
 
+#: What a server reads of the environment that it has.
+ENVIRONMENT = "ROOM_ENVIRONMENT"
 #: Docker's unit of CPU time, in microseconds.
 CPU_PERIOD = 100_000
 #: Seconds between two reports of a server that is ended when it is idle, or asked for its GPU: what
@@ -47,6 +51,7 @@ def labels(room: str, plan: SpawnPlan) -> dict[str, str]:
         LABEL_IDLE: str(plan.idle),
         LABEL_GPU_IDLE: str(plan.gpu_idle),
         LABEL_DATASETS: label((each.name, each.digest) for each in plan.datasets),
+        LABEL_ENVIRONMENT: plan.class_environment.class_name if plan.class_environment else "",
     }
 
 
@@ -61,6 +66,7 @@ def environment(plan: SpawnPlan) -> dict[str, str]:
     if plan.idle or (plan.gpus and plan.gpu_idle):
         result["JUPYTERHUB_ACTIVITY_INTERVAL"] = str(REPORT_EVERY)
     result[pinned.VARIABLE] = pinned.variable(plan.datasets)
+    result[ENVIRONMENT] = _class_environment(plan)
     result["ROOM_GPU_UUIDS"] = ",".join(unit.uuid for unit in plan.gpus)
     if plan.gpus and plan.gpu_driver == "nvidia":
         result.pop("NVIDIA_VISIBLE_DEVICES", None)
@@ -71,6 +77,12 @@ def environment(plan: SpawnPlan) -> dict[str, str]:
         result["NVIDIA_GPU_MEMORY_REQUEST"] = str(plan.gpu_memory_cap)
         result["NVIDIA_GPU_MEMORY_LIMIT"] = str(plan.gpu_memory_cap)
     return result
+
+
+def _class_environment(plan: SpawnPlan) -> str:
+    """Return what a server is told of its environment: JSON; ``{}`` where it has none."""
+    found = plan.class_environment
+    return json.dumps({"class": found.class_name, "image": found.tag} if found else {})
 
 
 def device_requests(gpus: tuple[GPUUnit, ...], driver: str) -> list[dict[str, Any]]:

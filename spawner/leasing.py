@@ -176,8 +176,8 @@ class Leasing(Spending):
             return stages.no_cpu_profile()
         if ticket is None or not await self.services.waiting.divert(ticket.id):
             return stages.not_waiting()
-        chosen: dict[str, Any] = {"profile": slug, **options.kept_datasets(self._options)}
-        self._accept(chosen, SpawnOptions(profile=slug, datasets=self._options.datasets))
+        chosen: dict[str, Any] = {"profile": slug, **options.kept(self._options)}
+        self._accept(chosen, options.with_profile(self._options, slug))
         self.user_options = dict(chosen)
         self.orm_spawner.user_options = dict(chosen)
         self.db.commit()
@@ -302,7 +302,8 @@ class Leasing(Spending):
         """Return what the room has to tell who works in this server."""
         services = self.services
         homes = services.homes.notices(self.owner.user) if services.homes else ()
-        told = (*services.told(self.owner), *homes, *self._class_notices)
+        missing = (*self._class_notices, *self._environment_notices)
+        told = (*services.told(self.owner), *homes, *missing)
         if self._memory_notice is None or time.time() - self._memory_notice[0] > TOLD_FOR:
             return told
         return (*told, self._memory_notice[1])

@@ -56,8 +56,7 @@ class LessonHandler(_LessonHandler):
         elif spawner.owner in spawner.services.restarting:
             self._to_restart(spawner, lesson)
         elif spawner.ready:
-            runs = await spawner.what_runs()
-            lack = starting.lack(lesson, runs.chosen, runs.datasets)
+            lack = await _lack(spawner, lesson)
             if not lack:
                 self.redirect(self.address(lesson, "open"))
                 return
@@ -91,7 +90,7 @@ class LessonHandler(_LessonHandler):
             await self._show(user, lesson, lack=lack, refused=refused.message)
         else:
             restarting.add(owner)
-            begin_restart(self, spawner, starting.options(lesson))
+            begin_restart(self, spawner, await spawner.lesson_options(lesson))
             self._to_restart(spawner, lesson)
 
     def _to_restart(self, spawner: Any, lesson: Lesson) -> None:
@@ -112,7 +111,7 @@ class LessonHandler(_LessonHandler):
                 user=user,
                 lesson=lesson,
                 profile=titles.get(slug, slug),
-                chosen=starting.options(lesson),
+                chosen=await spawner.lesson_options(lesson),
                 datasets_field=options.DATASETS,
                 spawn=url_concat(
                     url_path_join(self.hub.base_url, "spawn", user.escaped_name),
@@ -157,6 +156,13 @@ class FilesHandler(OwnLease):
                 "page": lesson.content.page,
             }
         )
+
+
+async def _lack(spawner: Any, lesson: Lesson) -> starting.Lack:
+    """Return what a server that runs lacks for a lesson."""
+    runs = await spawner.what_runs()
+    wanted = await spawner.lesson_options(lesson)
+    return starting.lack(lesson, wanted, runs.chosen, runs.datasets, runs.environment)
 
 
 async def _lesson_of(user: Any, identity: str) -> Lesson:

@@ -21,6 +21,8 @@ UNLISTED = "unlisted_choice"
 UNLISTED_SUFFIX = "--unlisted-choice"
 #: The option that asks for a small server with which a full home can be tidied.
 RESCUE = "rescue"
+#: The option that says which class's environment: its name, or none.
+ENVIRONMENT = "environment"
 #: The option that says which datasets, and the form's prefix of which version each is to have.
 DATASETS = "datasets"
 DATASET_VERSION = "dataset-version--"
@@ -107,8 +109,11 @@ def parse(raw: Any, profiles: Sequence[Profile]) -> SpawnOptions | Reject:
             "options-datasets",
             "The option 'datasets' must be a list of names, each as cifar10 or cifar10@2.",
         )
+    environment = rest.pop(ENVIRONMENT, "")
     parsed = _parse_profile(rest, profiles) if profiles else _parse_image(rest)
-    return parsed if isinstance(parsed, Reject) else replace(parsed, datasets=tuple(datasets))
+    if isinstance(parsed, Reject):
+        return parsed
+    return replace(parsed, datasets=tuple(datasets), environment=environment)
 
 
 def _is_text(value: Any) -> bool:
@@ -124,7 +129,7 @@ def _parse_rescue(raw: Mapping[str, Any]) -> SpawnOptions | Reject:
 def _parse_image(raw: Mapping[str, str]) -> SpawnOptions | Reject:
     unknown = next((key for key in raw if key != "image"), None)
     if unknown is not None:
-        return _unknown(unknown, ["image", DATASETS])
+        return _unknown(unknown, ["image", DATASETS, ENVIRONMENT])
     return SpawnOptions(image=raw.get("image") or None)
 
 
@@ -145,7 +150,7 @@ def _parse_profile(raw: Mapping[str, str], profiles: Sequence[Profile]) -> Spawn
             continue
         name = key.removesuffix(UNLISTED_SUFFIX)
         if name not in options:
-            return _unknown(key, ["profile", DATASETS, *options])
+            return _unknown(key, ["profile", DATASETS, ENVIRONMENT, *options])
         verdict = _check_choice(name, options[name], key != name, value)
         if verdict is not None:
             return verdict
@@ -286,9 +291,15 @@ def preselected(chosen: SpawnOptions, profiles: Sequence[Profile]) -> tuple[str,
     return tuple(next(named, ()))
 
 
-def kept_datasets(chosen: SpawnOptions) -> dict[str, list[str]]:
-    """Return the option for the same datasets, for a start that is to have another profile."""
-    return {DATASETS: list(chosen.datasets)} if chosen.datasets else {}
+def kept(chosen: SpawnOptions) -> dict[str, Any]:
+    """Return the options of a start that do not depend on its profile, for one with another."""
+    options = {DATASETS: list(chosen.datasets), ENVIRONMENT: chosen.environment}
+    return {name: value for name, value in options.items() if value}
+
+
+def with_profile(chosen: SpawnOptions, slug: str) -> SpawnOptions:
+    """Return a start with another profile, and no choice of the one before."""
+    return replace(chosen, profile=slug, choices=MappingProxyType({}))
 
 
 def from_form(form: Mapping[str, Sequence[str]], profiles: Sequence[Profile]) -> dict[str, Any]:
@@ -300,6 +311,8 @@ def from_form(form: Mapping[str, Sequence[str]], profiles: Sequence[Profile]) ->
         return {RESCUE: "1"}
     datasets = ticked(form)
     result: dict[str, Any] = {DATASETS: datasets} if datasets else {}
+    if environment := _first(form, ENVIRONMENT):
+        result[ENVIRONMENT] = environment
     if not profiles:
         image = _first(form, "image")
         return {"image": image, **result} if image else result

@@ -85,6 +85,7 @@ async def start_form(spawner: Any) -> str:
             room_language=_room_language(handler),
             style=_style("cards.css"),
             offers=await _offers(spawner),
+            environments=await _environments(spawner),
             most=MOST,
             datasets_style=_style("datasets.css"),
         )
@@ -107,6 +108,16 @@ async def _offers(spawner: Any) -> Sequence[Offer]:
     except SQLAlchemyError as error:
         # Who chooses none gets what there is when the server starts.
         spawner.log.warning("The start page cannot list the datasets: %s", error)
+        return ()
+    return found
+
+
+async def _environments(spawner: Any) -> Sequence[Any]:
+    try:
+        found: Sequence[Any] = await spawner.environment_offers()
+    except SQLAlchemyError as error:
+        # Who chooses none gets that of their first class.
+        spawner.log.warning("The start page cannot list the environments: %s", error)
         return ()
     return found
 

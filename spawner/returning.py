@@ -33,7 +33,7 @@ class Returning(Lowered):
                 continue
             verdict = self._verdict(plan, override(start), start.profile or "")
             if not isinstance(verdict, Reject):
-                return {**raw, **options.kept_datasets(chosen)}
+                return {**raw, **options.kept(chosen)}
         return None
 
     async def offer(self, seconds: float) -> str:

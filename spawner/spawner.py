@@ -117,9 +117,10 @@ class RoomSpawner(ClassStart, DockerSpawner):
         return url
 
     async def _take(self) -> tuple[GPUUnit, ...]:
-        """Lease the GPUs; settle the datasets afterwards, as the waiting may have taken hours."""
+        """Lease the GPUs; settle the rest afterwards, as the waiting may have taken hours."""
         gpus = await self._stage("gpu", self._acquire())
         await self._stage("home", self.pin_datasets())
+        await self.settle_environment()
         return gpus
 
     async def _answer_again(self, wait_up: Any, **how: Any) -> Any:
@@ -315,7 +316,7 @@ class RoomSpawner(ClassStart, DockerSpawner):
         )
         return SpawnPlan(
             owner=self.owner,
-            image=self.image,
+            image=self.image_to_start(),
             command=tuple(await self.get_command()),
             environment={**self.get_env(), **self.rescue_environment()},
             limits=Limits(
@@ -334,6 +335,7 @@ class RoomSpawner(ClassStart, DockerSpawner):
             mounts=self._mount_plan,
             binds=(*self._class_binds, *self.dataset_binds()),
             datasets=self._pinned,
+            class_environment=self.class_environment(),
             tmpfs=self.rescue_tmpfs(),
         )
 

@@ -286,6 +286,16 @@ def no_class_folder(class_name: str) -> Reject:
     )
 
 
+def no_environment(class_name: str) -> Reject:
+    """The server runs without the packages of its class."""
+    return Reject(
+        "environment",
+        f"The packages of the class {class_name} are not on this host, so they are not in this "
+        "server. Tell an instructor of the class to build them again; then stop the server and "
+        "start it again.",
+    )
+
+
 def disk_full() -> Reject:
     """The disk that all homes are on has no space or no files left."""
     return Reject(

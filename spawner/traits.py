@@ -37,6 +37,7 @@ from spawner.admission import AdmissionTraits, Gate
 from spawner.agent import asker
 from spawner.classdirs import ClassDirTraits
 from spawner.datasetmounts import DatasetTraits
+from spawner.environments import EnvironmentTraits
 from spawner.exits import last_of_all
 from spawner.gpu_traits import memory_file
 from spawner.home_traits import HomeTraits
@@ -54,7 +55,9 @@ from spawner.waiting import WaitingRoom
 _shared: dict[tuple[str, str], Services] = {}
 
 
-class RoomTraits(AdmissionTraits, HomeTraits, ClassDirTraits, DatasetTraits, PlanTraits):
+class RoomTraits(
+    AdmissionTraits, HomeTraits, ClassDirTraits, EnvironmentTraits, DatasetTraits, PlanTraits
+):
     """What an admin may set, beside all that DockerSpawner takes."""
 
     room = Unicode(

@@ -194,6 +194,17 @@ SENTENCES = (
     N_("A server has one version of a dataset: choose one of the two."),
     N_("That would be %(count)s datasets, and a server has %(most)s at most."),
     N_("Choose those that you need."),
+    # room/environments/choice.py, spawner/stages.py: which packages of a class a server has
+    N_("There is no environment %(name)s for you."),
+    N_("Choose one of those on the start page, or none."),
+    N_(
+        "The packages of the class %(class_name)s are not on this host, so they are not in this "
+        "server."
+    ),
+    N_(
+        "Tell an instructor of the class to build them again; then stop the server and start it "
+        "again."
+    ),
     # spawner/spawner.py: a card that cannot be chosen
     N_("This profile needs %(needed)s GPU(s); this room has %(total)s."),
     # room/settings/profiles.py: the profiles of a room that names none

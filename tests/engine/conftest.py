@@ -24,6 +24,8 @@ from room.store import Store
 from spawner.exits import Ended, last_of_all
 from tests.utils.faulty_engine import FaultyEngine
 from tests.utils.hub import Hub, free_port
+from tests.utils.small_base import TAG as SMALL_BASE
+from tests.utils.small_base import make as make_small_base
 from tests.utils.wait import wait_until
 
 #: A server that answers HTTP and is ready at once: what starts it is under test, not what it is.
@@ -44,6 +46,13 @@ def client() -> Iterator[docker.DockerClient]:
 def stub_image(client: docker.DockerClient) -> str:
     """Return an image with Python in it: the control plane's own."""
     return os.environ.get("TEST_STUB_IMAGE") or _room_image()
+
+
+@pytest.fixture(scope="session")
+def small_base(client: docker.DockerClient, stub_image: str) -> Iterator[str]:
+    """Return an image to build environments on in a second."""
+    yield make_small_base(client, stub_image)
+    client.images.remove(SMALL_BASE, force=True)
 
 
 def _room_image() -> str:

@@ -21,7 +21,12 @@ from tests.hub.test_console import (  # noqa: F401  (fixtures)
 )
 
 CLASS = ("class/ml101", "class/ml101/usage")
-TEACHING = ("class/ml101/slips", "class/ml101/rehearsals", "class/ml101/lessons")
+TEACHING = (
+    "class/ml101/slips",
+    "class/ml101/rehearsals",
+    "class/ml101/lessons",
+    "class/ml101/environment",
+)
 ADMIN = (
     "admin",
     "admin/limits/class/ml101",
@@ -51,6 +56,7 @@ EVERY = (
     "class/dl202/slips",
     "class/dl202/rehearsals",
     "class/dl202/lessons",
+    "class/dl202/environment",
     "class/dl202/usage",
     "class/nowhere",
     "nowhere",

@@ -58,7 +58,7 @@ def test_the_rooms_services_are_nobodies_on_the_host(running_room: ComposedRoom)
         for name in SERVICES
         if any("docker.sock" in m["Source"] for m in running_room.service(name).attrs["Mounts"])
     ]
-    # The agent reads the servers' labels; the hub starts servers.
+    # The agent reads the servers' labels and builds environments; the hub starts servers.
     assert sockets == ["hub", "agent"]
 
 

@@ -12,6 +12,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 
+from room.environments.book import Environments
+from room.environments.model import Build
 from room.lessons.book import Lessons
 from room.lessons.model import Content, Source
 from room.models import Reject, SpawnOptions
@@ -22,6 +24,7 @@ PROFILES = [
     {"display_name": "CPU", "slug": "cpu", "default": True},
     {"display_name": "Large", "slug": "large"},
     {"display_name": "Larger", "slug": "larger"},
+    {"display_name": "Imaged", "slug": "imaged", "spawner_override": {"image": "other:1"}},
 ]
 #: Who is in class c may not start the largest.
 PLANS = [{"who": ["class/c"], "limits": {"profiles": "cpu, large"}}]
@@ -112,6 +115,26 @@ def test_what_cannot_be_started_is_said_before(
     lesson = book(spawner).add("c", content)
     found = asyncio.run(within(spawner, "c").lesson_refused(lesson))
     assert (found.reason if isinstance(found, Reject) else "") == reason
+
+
+@pytest.mark.parametrize(
+    ("profile", "classes", "expected"),
+    [
+        pytest.param("cpu", ["c"], {"profile": "cpu", "environment": "c"}, id="own-image"),
+        pytest.param("", ["c"], {"profile": "large", "environment": "c"}, id="the-class-s-profile"),
+        pytest.param("imaged", ["c"], {"profile": "imaged"}, id="a-profile-with-an-image"),
+        pytest.param("cpu", [], {"profile": "cpu"}, id="an-admin-in-no-class"),
+        pytest.param("cpu", ["b"], {"profile": "cpu"}, id="another-class"),
+    ],
+)
+def test_a_lesson_starts_with_its_class_s_packages_and_profile(
+    spawner: RoomSpawner, profile: str, classes: list[str], expected: dict[str, str]
+) -> None:
+    book(spawner).set_default("c", "large")
+    built = Build("1", "c", "tina", "einops", 0.0, state="built", lock="einops==1", tag="t:1")
+    Environments(spawner.shared_services().store, actor="test").announce(built)
+    lesson = book(spawner).add("c", Content("x", SOURCE, profile))
+    assert asyncio.run(within(spawner, *classes).lesson_options(lesson)) == expected
 
 
 def test_a_link_names_a_lesson_or_none(spawner: RoomSpawner) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from console import announcer
+from console import lookout
 from console.agent import Agent, AgentError, Wanted
 from console.announcer import Announcer
 from console.desk import Desk
@@ -131,7 +131,7 @@ def test_a_console_that_is_killed_on_the_way_is_gone_on_with(
 def test_a_database_that_is_away_for_a_while_is_written_to_later(
     made: PublishingAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(announcer, "QUIET", 0.05)
+    monkeypatch.setattr(lookout, "QUIET", 0.05)
     stored(made)
     there = made.root / "state/room.sqlite"
     away = there.rename(there.with_suffix(".away"))
@@ -206,8 +206,8 @@ def test_what_a_command_publishes_is_the_command_s_to_announce(made: PublishingA
 def test_it_looks_at_once_when_it_is_woken_and_soon_after_what_failed(
     made: PublishingAgent, monkeypatch: pytest.MonkeyPatch, down: bool
 ) -> None:
-    monkeypatch.setattr(announcer, "BUSY", 0.05)
-    monkeypatch.setattr(announcer, "QUIET", 3600)
+    monkeypatch.setattr(lookout, "BUSY", 0.05)
+    monkeypatch.setattr(lookout, "QUIET", 3600)
 
     async def until(condition: Callable[[], object]) -> None:
         await asyncio.to_thread(wait_until, condition, timeout=60)

@@ -45,6 +45,9 @@ BODY = {
     "title": "Week 1",
     "repository": "https://git.example.org/course",
     "files": [{"path": "a.jpg", "size": 1}],
+    "requirements": "einops",
+    "environment": 1,
+    "build": "0" * 36,
 }
 
 

@@ -219,21 +219,34 @@ def test_the_options_of_a_start():
     assert starting.options(lesson()) == {"profile": "cpu", "datasets": ["cifar10@2"]}
     bare = replace(CONTENT, profile="", datasets=())
     assert starting.options(lesson(bare)) == {}
+    assert starting.options(lesson(bare), "gpu") == {"profile": "gpu"}
+    assert starting.options(lesson(), "gpu")["profile"] == "cpu", "its own counts more"
 
 
 @pytest.mark.parametrize(
-    ("running", "mounted", "expected"),
+    ("running", "mounted", "environment", "expected"),
     [
-        pytest.param({"profile": "cpu"}, {"cifar10"}, starting.Lack(), id="all"),
-        pytest.param({"profile": "gpu"}, {"cifar10"}, starting.Lack("cpu"), id="profile"),
-        pytest.param({}, set(), starting.Lack("cpu", ("cifar10",)), id="both"),
-        pytest.param({"profile": "cpu"}, None, starting.Lack(), id="nobody-knows"),
+        pytest.param({"profile": "cpu"}, {"cifar10"}, "a", starting.Lack(), id="all"),
+        pytest.param({"profile": "gpu"}, {"cifar10"}, "a", starting.Lack("cpu"), id="profile"),
+        pytest.param({}, set(), "a", starting.Lack("cpu", ("cifar10",)), id="both"),
+        pytest.param({"profile": "cpu"}, None, None, starting.Lack(), id="nobody-knows"),
+        pytest.param(
+            {"profile": "cpu"}, {"cifar10"}, "", starting.Lack(environment="a"), id="packages"
+        ),
     ],
 )
-def test_what_a_running_server_lacks(running, mounted, expected):
-    found = starting.lack(lesson(), running, mounted)
+def test_what_a_running_server_lacks(running, mounted, environment, expected):
+    wanted = starting.options(lesson()) | {"environment": "a"}
+    found = starting.lack(lesson(), wanted, running, mounted, environment)
     assert found == expected
     assert bool(found) == (expected != starting.Lack())
+
+
+def test_packages_that_a_lesson_does_not_ask_for_are_not_missed():
+    wanted = starting.options(lesson())
+    running = {"profile": "cpu"}
+    assert not starting.lack(lesson(), wanted, running, {"cifar10"}, "")
+    assert not starting.lack(lesson(), wanted, running, {"cifar10"}, "b")
 
 
 # -- the book ----------------------------------------------------------------------------------

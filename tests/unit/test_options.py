@@ -136,7 +136,7 @@ def test_datasets_are_taken_beside_all_else(profiles: Any, asked: list[str]) -> 
     verdict = options.parse({"datasets": asked}, profiles)
     assert isinstance(verdict, SpawnOptions)
     assert verdict.datasets == tuple(asked)
-    kept = options.kept_datasets(verdict)
+    kept = options.kept(verdict)
     assert kept == ({"datasets": asked} if asked else {})
     assert options.parse(kept, profiles) == verdict
 

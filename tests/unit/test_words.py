@@ -7,6 +7,7 @@ import pytest
 
 from room.datasets.choice import MOST, choose
 from room.datasets.model import Dataset, Version
+from room.environments.choice import choose as choose_environment
 from room.gpus import labels
 from room.gpus.placement import refuse
 from room.gpus.requests import GPURequest
@@ -28,7 +29,7 @@ PROFILES = [
 #: Units of time, and the names of cards, of MIG profiles and of what JupyterLab shows.
 SAME_IN_BOTH = re.compile(
     r"\d min\b|\d (?:MIG instance|GPUs?) with [^\u4e00-\u9fff\uff0c]*|'[^']*'|GPU|JupyterLab"
-    r"|Shut Down|[GM]iB|x\. y\? z|cifar10|datasets|\b[a-z]\b|gpu|cpu|profile"
+    r"|Shut Down|[GM]iB|x\. y\? z|cifar10|datasets|environment|\b[a-z]\b|gpu|cpu|profile"
 )
 
 
@@ -127,6 +128,8 @@ def said() -> list[str]:
         stages.home_full(9 << 30, 10 << 30),
         stages.disk_full(),
         stages.no_class_folder("c"),
+        stages.no_environment("c"),
+        choose_environment([], "nosuch", own_image=True),
         options.parse({"rescue": "2"}, PROFILES),
         options.parse([], PROFILES),
         options.parse({"profile": 3}, PROFILES),

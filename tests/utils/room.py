@@ -13,6 +13,7 @@ from typing import Any
 
 import docker
 
+from engine.workshop import LABEL as BUILT
 from room.gpus.broker import Broker
 from room.gpus.events import Ticket
 from room.models import LABEL_KIND, LABEL_ROOM, LABEL_USER, Lease
@@ -135,5 +136,7 @@ class ComposedRoom:
             container.remove(force=True, v=True)
         for volume in self.client.volumes.list(filters={"label": f"{LABEL_ROOM}={self.name}"}):
             volume.remove(force=True)
+        for image in self.client.images.list(filters={"label": f"{BUILT}={self.name}"}):
+            self.client.images.remove(image.id, force=True)
         shutil.rmtree(self.data_root, ignore_errors=True)
         self.client.close()

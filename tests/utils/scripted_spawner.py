@@ -20,11 +20,12 @@ from traitlets import default
 from room import homeuse
 from room.datasets.model import Dataset, Version
 from room.homeuse import HomeUse
+from room.lessons import starting
 from room.lessons.book import Lessons
 from room.lessons.model import Lesson, NoSuchLessonError
 from room.models import Owner, Reject
 from room.store import Store
-from spawner import pages
+from spawner import environments, pages
 from spawner.agent import AgentSilentError
 from spawner.availability import Availability
 from spawner.classstart import Runs
@@ -101,6 +102,7 @@ class ScriptedSpawner(Spawner):
     ``no_return`` says in words why not. ``datasets`` are those to choose from, as ``_dataset``
     takes them, and ``preselected`` the names of some by a profile's title. Lessons are those of
     the room's own database; ``no_lesson`` says in words why none is started.
+    ``environments`` are the classes that have one.
     """
 
     #: What handlers ask of the room's own; the hub has one for all its spawners.
@@ -154,6 +156,9 @@ class ScriptedSpawner(Spawner):
         finally:
             store.close()
 
+    async def lesson_options(self, lesson: Lesson) -> dict[str, Any]:
+        return starting.options(lesson)
+
     async def lesson_refused(self, lesson: Lesson) -> Reject | None:
         refused = self.script().get("no_lesson")
         return Reject("test", refused) if refused else None
@@ -162,6 +167,10 @@ class ScriptedSpawner(Spawner):
         chosen = {"profile": "cpu", **(self.user_options or {})}
         names = (each.partition("@")[0] for each in chosen.get(DATASETS, ()))
         return Runs(chosen, frozenset(names))
+
+    async def environment_offers(self) -> list[environments.Offer]:
+        names = self.script().get("environments", [])
+        return environments.offers(names, self.user_options or {})
 
     async def start(self) -> tuple[str, int]:
         script = self.script()

@@ -3,6 +3,7 @@
 from alembic import context
 
 import room.store.dataset_tables
+import room.store.environment_tables
 import room.store.lesson_tables
 import room.store.people_tables
 import room.store.plan_tables
