@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from publishing import archives, folder
 from publishing.folder import Measure
 from publishing.job import Meter
+from publishing.remote import fetch as remote
 from publishing.stage import Stage
 
 Source = Mapping[str, Any]
@@ -120,8 +121,31 @@ def _measure_home(source: Source, before: Mapping[str, int]) -> Measure:
         os.close(file)
 
 
+# --- addresses ------------------------------------------------------------------------------------
+
+
+def _read_url(source: Source, stage: Stage, meter: Meter) -> None:
+    if not unpacked(source):
+        remote.take(source, stage, meter)
+        return
+    for name, path in remote.archives(source, stage, meter):
+        file = folder.open_file(os.fspath(path))
+        try:
+            unpack(file, name, stage, meter)
+        finally:
+            os.close(file)
+
+
+def _measure_url(source: Source, before: Mapping[str, int]) -> Measure:
+    """Its servers are asked when it is read, by who may be stopped at it."""
+    return Measure(0, 0, 0)
+
+
 KINDS: Mapping[str, Kind] = {
     "folder": Kind(_read_folder, _measure_folder),
     "file": Kind(_read_file, _measure_file),
     "home": Kind(_read_home, _measure_home, agents=True),
+    "url": Kind(_read_url, _measure_url, agents=True),
+    # The same, for who has an account on the host.
+    "any": Kind(_read_url, _measure_url),
 }
