@@ -12,7 +12,7 @@ import logging
 import os
 from pathlib import Path
 
-from agent.gpus import Options, accountant, sampler
+from agent.gpus import Options, accountant, sampler, settings_of
 
 PORT = 8010
 
@@ -47,7 +47,8 @@ def serve(options: Options) -> None:
     looks = sampler(options, listen=True, counts=counts)
     looks.start()
     homes = Homes.at(data_root / "homes", options.state)
-    publications = Publications(data_root / "datasets")
+    key = options.state / "publications.key" if options.state else None
+    publications = Publications(data_root / "datasets", key)
     app = make_app(
         data_root,
         token,
@@ -56,6 +57,7 @@ def serve(options: Options) -> None:
         counts=counts,
         publications=publications,
         publisher=publisher,
+        rules=settings_of(options).datasets.rules,
     )
     # Hub and console reach it by name on the control network, where no student is.
     uvicorn.run(app, host="0.0.0.0", port=PORT, access_log=False)  # noqa: S104

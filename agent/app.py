@@ -24,6 +24,7 @@ from agent.snapshot import Snapshot
 from room import accounting, homeuse
 from room.accounting import Reading
 from room.classdirs import HandIn
+from room.datasets.addresses import Rules
 from room.doctor import live
 from room.gpus import inventory as inventories
 from room.gpus import use as uses
@@ -103,6 +104,7 @@ def make_app(
     publications: Publications | None = None,
     counts: Counts | None = None,
     publisher: str = "",
+    rules: Rules | None = None,
 ) -> FastAPI:
     """Return the application for the files under ``data_root``, open to holders of ``token``.
 
@@ -110,6 +112,7 @@ def make_app(
     ``classes`` they are those under it. Without ``looks`` it knows of no GPU; without ``counts`` it
     knows of nobody's use of CPU and memory. ``publisher`` is the token of who asks for
     ``publications``, and opens nothing else: a room that has none of either publishes nothing.
+    ``rules`` say which servers publications may be fetched from.
     """
     authorized = _holder_of(token)
 
@@ -138,7 +141,7 @@ def make_app(
     if looks is not None:
         _serve_gpus(app, looks, data_root / "homes", authorized)
     if publications is not None and publisher:
-        places = Places(data_root / "homes")
+        places = Places(data_root / "homes", rules or Rules())
         publishing_api.serve(app, publications, places, _holder_of(publisher))
     if counts is not None:
         _serve_counts(app, counts, authorized)

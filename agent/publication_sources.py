@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ from room.datasets.addresses import LONGEST, Access, Rules, Wanted
 from room.datasets.paths import check
 
 #: Text that nobody else may read.
-Hidden = Annotated[str, Field(max_length=LONGEST, repr=False)]
+Hidden = Annotated[str, Field(max_length=LONGEST)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Places:
     """Where on this host the agent finds what is published from, and whom else it may ask."""
 
     homes: Path
-    rules: Rules = Rules()
+    rules: Rules = field(default_factory=Rules)
 
 
 class HomeSource(BaseModel):
@@ -53,6 +53,9 @@ class AccessModel(BaseModel):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
+    def __repr__(self) -> str:
+        return "AccessModel()"
+
     user: Hidden = ""
     password: Hidden = ""
     token: Hidden = ""
@@ -67,7 +70,7 @@ class UrlSource(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     kind: Literal["url"]
-    addresses: Annotated[tuple[Hidden, ...], Field(min_length=1, max_length=addresses.MOST)]
+    addresses: tuple[Hidden, ...] = Field(min_length=1, max_length=addresses.MOST, repr=False)
     access: AccessModel = AccessModel()
     unpack: bool = False
 

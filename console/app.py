@@ -58,7 +58,8 @@ def make_app(
     """
     prefix = pages_.prefix
     guard = Guard(desk, prefix, secure=secure)
-    datasets = Datasets(desk, agent)
+    settings = settings or Settings()
+    datasets = Datasets(desk, agent, settings.datasets.rules)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -74,9 +75,7 @@ def make_app(
         openapi_url=f"{prefix}api/openapi.json",
         lifespan=lifespan,
     )
-    app.state.parts = Parts(
-        desk, guard, pages_, Changes(desk, profiles), settings or Settings(), datasets
-    )
+    app.state.parts = Parts(desk, guard, pages_, Changes(desk, profiles), settings, datasets)
     app.mount(f"{prefix}static", StaticFiles(directory=STATIC))
     app.include_router(pages.router(prefix))
     app.include_router(api.router(prefix))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from room.datasets import fetching
+
 
 def N_(message: str) -> str:  # noqa: N802  (gettext's name for: translate this later)
     return message
@@ -173,6 +175,7 @@ TOLD = (
     N_("The disk is full."),
     N_("there is no folder %(shown)s that no link leads to"),
     N_("%(name)s changed while it was read; publish it again"),
+    *fetching.PATTERNS,
     # spawner/admin.py
     N_("There is no unit %(unit)s in this room."),
     N_("That lease has ended already."),

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from room.datasets.fetching import LOST
+
 
 class LostSecretError(Exception):
     """What was kept cannot be read any more: it is to be given again."""
@@ -30,7 +32,7 @@ def open_(key: Path, sealed: bytes) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(Fernet(key.read_bytes()).decrypt(sealed))
     except (FileNotFoundError, InvalidToken, ValueError) as error:
-        raise LostSecretError("the password cannot be read any more: give it again") from error
+        raise LostSecretError(LOST) from error
     return found
 
 

@@ -9,12 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from publishing.remote.frames import DATA, END, ENTRY, HEAD, MOST, START, WRONG
 from publishing.remote.wrong import WrongError
 from room.datasets.addresses import Rules, Wanted
 
+#: Seconds in which a fetcher ends that is not asked any more.
+END_WITHIN = 5.0
 #: Seconds between two looks at whether it is to stop.
 PULSE = 0.25
 #: Seconds that a server may be waited for until it has sent so many bytes more.
@@ -162,10 +165,13 @@ class _Process:
             left = left[os.write(self._asks, left) :]
 
     def close(self) -> None:
-        self._process.kill()
+        # It ends by itself when nobody asks: as another user it may not be ours to kill.
+        with suppress(PermissionError):
+            self._process.kill()
         os.close(self._asks)
         os.close(self.out)
-        self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_WITHIN)
 
 
 def _user() -> int | None:

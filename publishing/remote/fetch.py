@@ -25,11 +25,12 @@ from typing import Any
 from publishing.job import Meter
 from publishing.remote.child import PULSE, Fetching
 from publishing.remote.part import Part
-from publishing.remote.wrong import PASSING, WrongError
+from publishing.remote.wrong import WrongError
 from publishing.secrets import LostSecretError
 from publishing.stage import Brought, Stage, Stamp
 from room.datasets.addresses import Rules, Wanted
 from room.datasets.archive_rules import Limits
+from room.datasets.fetching import LOST, PASSING
 from room.datasets.paths import Names, check
 
 #: Files that are fetched at once: small ones wait for their servers and not for the network.
@@ -113,7 +114,7 @@ def archives(source: Mapping[str, Any], stage: Stage, meter: Meter) -> Iterator[
 
 def _wanted(source: Mapping[str, Any]) -> Wanted:
     if "secret" not in source:
-        raise LostSecretError("the password cannot be read any more: give it again")
+        raise LostSecretError(LOST)
     return Wanted.of(source["secret"])
 
 

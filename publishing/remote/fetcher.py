@@ -11,7 +11,9 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from queue import SimpleQueue
 from typing import Any, BinaryIO
 
 from publishing.remote import guard
@@ -88,8 +90,25 @@ def main() -> None:
         guard.shed(told["user"])
         guard.watch(rules, refused)
     fetcher = Fetcher(told, out)
-    for line in sys.stdin.buffer:
-        fetcher.answer(json.loads(line))
+    for asked in _requests():
+        fetcher.answer(asked)
+
+
+def _requests() -> Iterator[Mapping[str, Any]]:
+    """Yield what is asked for. Ends the process when nobody is there to ask, whatever it waits for.
+
+    Who asks is another user by now, and has no right to kill it.
+    """
+    asked: SimpleQueue[bytes] = SimpleQueue()
+
+    def listen() -> None:
+        for line in sys.stdin.buffer:
+            asked.put(line)
+        os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        yield json.loads(asked.get())
 
 
 if __name__ == "__main__":

@@ -1,64 +1,13 @@
-"""Why a server's file cannot be had: reasons by name, and what is said of each.
-
-A library's own words are never passed on: an address with a password may be in them.
-"""
+"""What a fetcher says when it cannot have a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from room.said import Said, said
-
-#: Those that may pass by themselves.
-PASSING = frozenset({"busy", "cut", "name", "odd", "silent", "slow", "unreachable"})
-
-_SAID: dict[str, Callable[[str], Said]] = {
-    "gone": lambda a: said("nothing is at %(address)s: look at it again", address=a),
-    "access": lambda a: said(
-        "the server of %(address)s does not let the room in: give a password, a key or a token "
-        "that may read it",
-        address=a,
-    ),
-    "busy": lambda a: said("the server of %(address)s is too busy", address=a),
-    "cut": lambda a: said("the connection to %(address)s was cut", address=a),
-    "name": lambda a: said("no server has the name in %(address)s", address=a),
-    "silent": lambda a: said("the server of %(address)s does not answer", address=a),
-    "slow": lambda a: said("the server of %(address)s sends next to nothing", address=a),
-    "unreachable": lambda a: said("the server of %(address)s cannot be reached", address=a),
-    "odd": lambda a: said("the server of %(address)s answers what nobody understands", address=a),
-    "certificate": lambda a: said(
-        "the certificate of %(address)s is not one that this room trusts", address=a
-    ),
-    "changed": lambda a: said(
-        "what is at %(address)s changed while it was fetched: go on to fetch it anew", address=a
-    ),
-    "peer": lambda a: said(
-        "%(address)s leads to a machine that is not public, and this room may not ask it: an "
-        "admin can allow it in room.yaml (datasets.hosts)",
-        address=a,
-    ),
-    "protocol": lambda a: said(
-        "%(address)s leads on to an address that this room does not ask", address=a
-    ),
-    "redirects": lambda a: said("%(address)s leads in a circle: look at it again", address=a),
-    "packed": lambda a: said(
-        "the server of %(address)s sends it compressed, so nobody can tell what it is", address=a
-    ),
-    "library": lambda a: said(
-        "this machine has no library that reads %(address)s: install what fsspec needs for it",
-        address=a,
-    ),
-    "many": lambda a: said(
-        "%(address)s has more files than one dataset may have: publish an archive", address=a
-    ),
-    "larger": lambda a: said("%(address)s is larger than its server says", address=a),
-}
-KNOWN = frozenset(_SAID)
+from room.datasets import fetching
 
 
 class WrongError(Exception):
-    """``why`` is one of ``KNOWN``; ``address`` is shown, so it has nothing secret."""
+    """``why`` is one of ``fetching.KNOWN``; ``address`` is shown, so it has nothing secret."""
 
     def __init__(self, why: str, address: str = "") -> None:
-        self.why = why if why in KNOWN else "odd"
-        super().__init__(_SAID[self.why](address))
+        self.why = why if why in fetching.KNOWN else "odd"
+        super().__init__(fetching.words(self.why, address))

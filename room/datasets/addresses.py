@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from room.datasets.paths import shown as quoted
 from room.said import said
 
-#: What somebody without an account on the host may name, unless room.yaml says otherwise.
-PROTOCOLS = ("https", "s3", "hf")
 #: What room.yaml may allow: each of these is read by way of connections that can be looked at.
-KNOWN = ("https", "http", "s3", "hf")
+Known = Literal["https", "http", "s3", "hf"]
+#: What somebody without an account on the host may name, unless room.yaml says otherwise.
+PROTOCOLS: tuple[Known, ...] = ("https", "s3", "hf")
 WEB = ("https", "http")
 #: Their first part is the name of a bucket, or of whose a repository is, and no host.
 NAMED = ("s3", "hf")
@@ -68,6 +68,10 @@ class Wanted:
     @property
     def shown(self) -> list[str]:
         return [shown(each) for each in self.addresses]
+
+    @property
+    def says_anything(self) -> bool:
+        return bool(self.addresses or self.access.as_dict())
 
     def as_dict(self) -> dict[str, Any]:
         return {"addresses": list(self.addresses), "access": self.access.as_dict()}
@@ -127,6 +131,17 @@ def check(wanted: Wanted, rules: Rules | None) -> Wanted:
 def name(address: str) -> str:
     """Return what the file at a web address is called: the last part of its path."""
     return unquote(urlsplit(address).path.rpartition("/")[2])
+
+
+def given_anew(given: Wanted, begun: Sequence[str]) -> Wanted:
+    """Return what a publication goes on with that was ``begun`` with these addresses, as shown.
+
+    Where no address is given they are the same. Raises ``ValueError`` in words.
+    """
+    wanted = replace(given, addresses=given.addresses or tuple(begun))
+    if wanted.shown != list(begun):
+        raise ValueError(said("these are other addresses: cancel it, and publish these"))
+    return wanted
 
 
 def _check_one(address: str, rules: Rules | None) -> None:

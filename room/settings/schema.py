@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field
 from room import names
 from room.gpus.seats import Sharing
 from room.settings.base import Section
+from room.settings.datasets import DatasetsSection
 from room.settings.host import HostSection
 from room.settings.images import Images, Mirrors
 from room.settings.plans import PlanSection, ZoneName
@@ -327,6 +328,10 @@ class Settings(Section):
     classes: ClassesSection = Field(
         ClassesSection(),
         description="What classes may keep on the disk, where it can hold a limit. 0: no limit.",
+    )
+    datasets: DatasetsSection = Field(
+        DatasetsSection(),
+        description="From where instructors may publish datasets, on the console's page.",
     )
     host: HostSection = Field(
         HostSection(), description="What the host does at once, and what it keeps for itself."

@@ -1,8 +1,9 @@
-"""A server of files on this machine that can be told to misbehave: ranges, states, cuts, silence."""
+"""A server of files on this machine that can be told to misbehave: ranges, cuts, silence."""
 
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import random
 import ssl
@@ -178,9 +179,7 @@ def file_server(certificate: Path | None = None) -> Iterator[FileServer]:
 
 
 def certificate(folder: Path) -> Path:
-    """Make a certificate for 127.0.0.1 that vouches for itself, with its key, and return the file."""
-    import ipaddress
-
+    """Return a file with a certificate for 127.0.0.1 that vouches for itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(timezone.utc)
