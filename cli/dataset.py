@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
-from cli import context, datasetview
-from cli.errors import Problem, from_os_error
-from cli.people import Span, actor
+from cli import context, datasetjob, datasetview
+from cli.datasetlibrary import opened
+from cli.errors import Problem
+from cli.people import Span
 
 if TYPE_CHECKING:
-    from publishing.job import Desk, Job
-    from room.datasets.catalog import Catalog
-    from room.datasets.model import Published
     from room.datasets.names import Reference
 
 
@@ -69,13 +64,6 @@ class ClassName(click.ParamType):
             self.fail(f"{error}.", param, ctx)
 
 
-class Library(NamedTuple):
-    """The datasets of this room: what they are, and where they lie."""
-
-    catalog: Catalog
-    desk: Desk
-
-
 @click.group()
 def dataset() -> None:
     """Publish data for a class, version by version.
@@ -123,8 +111,8 @@ def publish(
     chosen = (*classes, EVERYONE) if everyone else classes
     told = {key: value for key, value in about.items() if value is not None}
     with opened() as library:
-        job = _begin(library, name, _source(path, unpack), chosen, told)
-        published = _run(library, job)
+        job = datasetjob.begin(library, name, datasetjob.of_host(path, unpack), chosen, told)
+        published = datasetjob.run(library, job)
         click.echo(datasetview.published(library.catalog.get(name), published))
 
 
@@ -170,7 +158,7 @@ def verify(which: Reference | None) -> None:
                 if version.pruned_at is not None:
                     continue
                 what = Reference(each.name, version.number)
-                with _shown(f"Reading {what}", version.size) as tell:
+                with datasetjob.shown(f"Reading {what}", version.size) as tell:
                     damaged = upkeep.verify(library.desk.shelf, each.name, version.digest, tell)
                 library.catalog.verified(what, len(damaged))
                 wrong += len(damaged)
@@ -267,42 +255,6 @@ def cancel(publication: str) -> None:
 # --- parts --------------------------------------------------------------------------------------
 
 
-@contextmanager
-def opened() -> Iterator[Library]:
-    """Give the room's datasets, and say what goes wrong with them in words."""
-    from publishing import archives, copying, publish
-    from publishing import job as jobs
-    from publishing.shelf import Shelf
-    from room.datasets.catalog import Catalog
-    from room.datasets.model import NoSuchDatasetError
-    from room.datasets.paths import PathRefusedError
-
-    shelf = Shelf(context.settings().data_root / "datasets")
-    catalog = Catalog(context.store(), actor=actor(), origin="command")
-    try:
-        shelf.prepare()
-        yield Library(catalog, jobs.Desk(shelf))
-    except NoSuchDatasetError as error:
-        raise Problem(_sentence(error), "See which there are: room dataset list") from error
-    except archives.ArchiveRefusedError as error:
-        raise Problem(str(error), "Nothing was published.") from error
-    except PathRefusedError as error:
-        remedy = "Nothing was published. Remove or rename it, then run the same command again."
-        raise Problem(str(error), remedy) from error
-    except copying.ChangedError as error:
-        raise Problem(_sentence(error), "Publish it when nobody writes there.") from error
-    except publish.NoSpaceError as error:
-        raise Problem(str(error)) from error
-    except jobs.BusyJobError as error:
-        raise Problem(_sentence(error), "See how far it is: room dataset list") from error
-    except jobs.CancelledJobError as error:
-        raise Problem(_sentence(error), "Nothing is left of it.") from error
-    except LookupError as error:
-        raise Problem(_sentence(error), "See them: room dataset list") from error
-    except OSError as error:
-        raise from_os_error(error) from error
-
-
 async def _mounted() -> set[tuple[str, str]]:
     """Return name and digest of what servers have, also those that are being made or stopped."""
     from engine.client import Engine, EngineUnavailableError
@@ -320,79 +272,3 @@ async def _mounted() -> set[tuple[str, str]]:
         ) from error
     finally:
         engine.close()
-
-
-def _source(path: Path, unpack: bool) -> dict[str, Any]:
-    whole = path.resolve()
-    if unpack and whole.is_dir():
-        raise Problem(f"{path} is a folder, and --unpack is for archives.", "Leave --unpack out.")
-    if whole.is_dir():
-        return {"kind": "folder", "path": str(whole)}
-    return {"kind": "file", "path": str(whole), "unpack": unpack}
-
-
-def _begin(
-    library: Library,
-    name: str,
-    source: dict[str, Any],
-    classes: Sequence[str],
-    about: dict[str, str],
-) -> Job:
-    """Return a publication to work on: the one that was interrupted, if it was of the same."""
-    from dataclasses import replace
-
-    from publishing import sources
-
-    for job in library.desk.all():
-        if job.name == name and job.source == source and not library.desk.running(job):
-            click.echo(f"Going on with what was begun {datasetview.ago(job)}.", err=True)
-            merged = dict(job.about) | about
-            return library.desk.write(
-                replace(job, classes=tuple(classes) or job.classes, about=merged)
-            )
-    found = sources.measure(source, library.desk.shelf.newest(name))
-    return library.desk.begin(
-        name,
-        library.catalog.actor,
-        source,
-        about=about,
-        classes=classes,
-        expected=found.size,
-        same=found.same,
-    )
-
-
-def _run(library: Library, job: Job) -> Published:
-    from publishing.publish import publish
-
-    with _shown(f"Publishing {job.name}", job.expected) as tell:
-        return publish(library.catalog, library.desk, job, library.desk.note(job, tell))
-
-
-@contextmanager
-def _shown(title: str, total: int) -> Iterator[Any]:
-    """Show how much of ``total`` bytes is done, at which rate, and what time is left."""
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, transient=False) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda count: progress.advance(task, count)
-
-
-def _sentence(error: Exception) -> str:
-    text = os.fspath(str(error))
-    return f"{text[:1].upper()}{text[1:]}."

@@ -1,0 +1,64 @@
+"""The room's datasets as its commands work on them, and what goes wrong with them, in words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from cli import context
+from cli.errors import Problem, from_os_error
+from cli.people import actor
+
+if TYPE_CHECKING:
+    from publishing.job import Desk
+    from room.datasets.catalog import Catalog
+
+
+class Library(NamedTuple):
+    """The datasets of this room: what they are, and where they lie."""
+
+    catalog: Catalog
+    desk: Desk
+
+
+@contextmanager
+def opened() -> Iterator[Library]:
+    """Give the room's datasets, and say what goes wrong with them in words."""
+    from publishing import archives, copying, publish
+    from publishing import job as jobs
+    from publishing.shelf import Shelf
+    from room.datasets.catalog import Catalog
+    from room.datasets.model import NoSuchDatasetError
+    from room.datasets.paths import PathRefusedError
+
+    shelf = Shelf(context.settings().data_root / "datasets")
+    catalog = Catalog(context.store(), actor=actor(), origin="command")
+    try:
+        shelf.prepare()
+        yield Library(catalog, jobs.Desk(shelf))
+    except NoSuchDatasetError as error:
+        raise Problem(_sentence(error), "See which there are: room dataset list") from error
+    except archives.ArchiveRefusedError as error:
+        raise Problem(str(error), "Nothing was published.") from error
+    except PathRefusedError as error:
+        remedy = "Nothing was published. Remove or rename it, then run the same command again."
+        raise Problem(str(error), remedy) from error
+    except copying.ChangedError as error:
+        raise Problem(_sentence(error), "Publish it when nobody writes there.") from error
+    except publish.NoSpaceError as error:
+        raise Problem(str(error)) from error
+    except jobs.BusyJobError as error:
+        raise Problem(_sentence(error), "See how far it is: room dataset list") from error
+    except jobs.CancelledJobError as error:
+        raise Problem(_sentence(error), "Nothing is left of it.") from error
+    except LookupError as error:
+        raise Problem(_sentence(error), "See them: room dataset list") from error
+    except OSError as error:
+        raise from_os_error(error) from error
+
+
+def _sentence(error: Exception) -> str:
+    text = os.fspath(str(error))
+    return f"{text[:1].upper()}{text[1:]}."
