@@ -32,6 +32,20 @@ class Name(click.ParamType):
             self.fail(f"{error}.", param, ctx)
 
 
+class Login(click.ParamType):
+    """Who somebody is in this room."""
+
+    name = "login"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from room.names import normalize_login
+
+        try:
+            return normalize_login(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
 class Which(click.ParamType):
     """A dataset, or one version of it: cifar10, cifar10@2."""
 
@@ -73,6 +87,7 @@ def dataset() -> None:
 
     \b
     room dataset publish cifar10 ./cifar10 --class ml101
+    room dataset publish cats data/cats --home alice --class ml101
     room dataset list            what there is, for whom, and what is under way
     room dataset show cifar10    its versions
     room dataset verify cifar10  read it through
@@ -83,24 +98,28 @@ def dataset() -> None:
 
 @dataset.command()
 @click.argument("name", type=Name(), metavar="NAME")
-@click.argument("path", type=click.Path(exists=True, path_type=Path), metavar="PATH")
+@click.argument("path", metavar="PATH")
 @click.option(
     "--class", "classes", type=ClassName(), multiple=True, metavar="CLASS", help="For this class."
 )
 @click.option("--everyone", is_flag=True, help="For everybody.")
+@click.option("--home", type=Login(), metavar="LOGIN", help="PATH is in this person's home.")
 @click.option("--unpack", is_flag=True, help="PATH is a zip or tar: publish what is in it.")
 @click.option("--description", help="What it is, in a sentence.")
 @click.option("--licence", help="As CC-BY-4.0.")
 @click.option("--source", help="Where it comes from.")
 def publish(
     name: str,
-    path: Path,
+    path: str,
     classes: tuple[str, ...],
     everyone: bool,
+    home: str | None,
     unpack: bool,
     **about: str | None,
 ) -> None:
     """Publish the folder or file at PATH as the newest version of NAME.
+
+    With --home it is a copy of what somebody has in their home: data/cats.
 
     Files that the room has already, in this or another dataset, are not stored
     again. Interrupted, run the same command again: it goes on where it was. Who
@@ -111,7 +130,11 @@ def publish(
     chosen = (*classes, EVERYONE) if everyone else classes
     told = {key: value for key, value in about.items() if value is not None}
     with opened() as library:
-        job = datasetjob.begin(library, name, datasetjob.of_host(path, unpack), chosen, told)
+        if home is None:
+            source = datasetjob.of_host(Path(path), unpack)
+        else:
+            source = datasetjob.of_home(home, path, unpack)
+        job = datasetjob.begin(library, name, source, chosen, told)
         published = datasetjob.run(library, job)
         click.echo(datasetview.published(library.catalog.get(name), published))
 

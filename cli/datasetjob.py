@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli import datasetview
+from cli import context, datasetview
+from cli.datasetlibrary import sentence
 from cli.errors import Problem
 
 if TYPE_CHECKING:
@@ -19,12 +20,34 @@ if TYPE_CHECKING:
 
 
 def of_host(path: Path, unpack: bool) -> dict[str, Any]:
+    """Return what the host has at ``path``."""
     whole = path.resolve()
+    if not whole.exists():
+        raise Problem(f"There is nothing at {path}.", "Nothing was published.")
     if unpack and whole.is_dir():
         raise Problem(f"{path} is a folder, and --unpack is for archives.", "Leave --unpack out.")
     if whole.is_dir():
         return {"kind": "folder", "path": str(whole)}
     return {"kind": "file", "path": str(whole), "unpack": unpack}
+
+
+def of_home(login: str, path: str, unpack: bool) -> dict[str, Any]:
+    """Return what somebody has at ``path`` of their home, which the console's reader reads."""
+    from publishing.sources import COMMAND
+    from room import names
+    from room.datasets.homes import below
+    from room.datasets.paths import PathRefusedError
+
+    home = context.settings().data_root / "homes" / names.home_directory(login)
+    if not home.is_dir():
+        raise Problem(f"There is no home of {login} in this room.", "See who is: room user list")
+    try:
+        found = below(path)
+    except PathRefusedError:
+        raise
+    except ValueError as error:
+        raise Problem(sentence(error), "Nothing was published.") from error
+    return {"kind": "home", "path": str(home), "below": found, "unpack": unpack, "by": COMMAND}
 
 
 def begin(

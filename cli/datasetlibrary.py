@@ -26,7 +26,7 @@ class Library(NamedTuple):
 @contextmanager
 def opened() -> Iterator[Library]:
     """Give the room's datasets, and say what goes wrong with them in words."""
-    from publishing import archives, copying, publish
+    from publishing import archives, copying, folder, publish
     from publishing import job as jobs
     from publishing.shelf import Shelf
     from room.datasets.catalog import Catalog
@@ -39,26 +39,29 @@ def opened() -> Iterator[Library]:
         shelf.prepare()
         yield Library(catalog, jobs.Desk(shelf))
     except NoSuchDatasetError as error:
-        raise Problem(_sentence(error), "See which there are: room dataset list") from error
+        raise Problem(sentence(error), "See which there are: room dataset list") from error
     except archives.ArchiveRefusedError as error:
         raise Problem(str(error), "Nothing was published.") from error
     except PathRefusedError as error:
         remedy = "Nothing was published. Remove or rename it, then run the same command again."
         raise Problem(str(error), remedy) from error
     except copying.ChangedError as error:
-        raise Problem(_sentence(error), "Publish it when nobody writes there.") from error
+        raise Problem(sentence(error), "Publish it when nobody writes there.") from error
+    except folder.NoFolderError as error:
+        raise Problem(sentence(error), "Nothing was published.") from error
     except publish.NoSpaceError as error:
         raise Problem(str(error)) from error
     except jobs.BusyJobError as error:
-        raise Problem(_sentence(error), "See how far it is: room dataset list") from error
+        raise Problem(sentence(error), "See how far it is: room dataset list") from error
     except jobs.CancelledJobError as error:
-        raise Problem(_sentence(error), "Nothing is left of it.") from error
+        raise Problem(sentence(error), "Nothing is left of it.") from error
     except LookupError as error:
-        raise Problem(_sentence(error), "See them: room dataset list") from error
+        raise Problem(sentence(error), "See them: room dataset list") from error
     except OSError as error:
         raise from_os_error(error) from error
 
 
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
+    """Return what an error says as a sentence of its own."""
     text = os.fspath(str(error))
     return f"{text[:1].upper()}{text[1:]}."

@@ -6,18 +6,14 @@ named by nobody: whose home or upload it is, is who asks.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from room.datasets import addresses
 from room.datasets.addresses import Access, Rules, Wanted
-from room.datasets.paths import check
-from room.said import said
+from room.datasets.homes import below
 
-#: How people write where their home is.
-_HOME = re.compile(r"^(?:~|/home/jovyan)(?:/|$)")
 #: The kinds, in the order of the page's forms.
 KINDS = ("home", "url")
 
@@ -55,16 +51,5 @@ def wanted_of(form: Mapping[str, str]) -> Wanted:
 
 
 def _home(origin: Origin, login: str) -> Mapping[str, Any]:
-    path = _folder(origin.folder)
+    path = below(origin.folder)
     return {"kind": "home", "user": login, "path": path, "unpack": origin.unpack}
-
-
-def _folder(text: str) -> str:
-    """Return a folder from the home on. Raises ``ValueError``.
-
-    All of a home is no folder of it: keys and passwords are in there.
-    """
-    path = _HOME.sub("", text.strip()).rstrip("/")
-    if path in ("", "."):
-        raise ValueError(said("no folder is named: write which one of your home, as data/cats"))
-    return check(path)

@@ -1,7 +1,8 @@
 """What a version can be made from: how large each kind of source is, and how it is read.
 
 A source is what ``Job.source`` has: its ``kind``, and what the kind needs. With ``unpack`` it is an
-archive, or several, and what is in them is published.
+archive, or several, and what is in them is published. ``by``: a command reads it, whatever kind it
+is, and goes on with it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from publishing.folder import Measure
 from publishing.job import Meter
 from publishing.remote import fetch as remote
 from publishing.stage import Stage
+
+#: Who works on a source that the agent could read, too.
+COMMAND = "command"
 
 Source = Mapping[str, Any]
 #: How large it is, and how much of it looks like files of the version before.
@@ -53,7 +57,7 @@ def unpacked(source: Source) -> bool:
 def agents(source: Source) -> bool:
     """Say whether the agent works on it, and no command."""
     kind = KINDS.get(source["kind"])
-    return kind is not None and kind.agents
+    return kind is not None and kind.agents and source.get("by") != COMMAND
 
 
 def unpack(file: int, name: str, stage: Stage, meter: Meter) -> None:

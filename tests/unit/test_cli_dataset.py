@@ -16,6 +16,9 @@ from click.testing import CliRunner, Result
 from cli import context
 from cli import dataset as command
 from cli.errors import FAILED
+from publishing import sources
+from publishing.job import Desk
+from publishing.shelf import Shelf
 from publishing.stage import Stage
 from room.store import Store
 from room.store.migrate import upgrade
@@ -131,6 +134,61 @@ def test_prune_removes_nothing_while_nobody_can_tell_what_runs(run: Run, cats: P
     run("retire", "cats")
     said = run("prune", "--older-than", "1m", "--yes", status=FAILED).output
     assert "Nothing was removed" in said
+
+
+def test_a_folder_of_a_home_is_copied_and_gone_on_with_by_the_same_command(
+    run: Run, tmp_path: Path
+) -> None:
+    home = tmp_path / "room/homes/alice"
+    (home / "data/cats").mkdir(parents=True)
+    (home / "data/cats/1.png").write_bytes(b"picture")
+    bad = home / "data/cats/out"
+    bad.symlink_to("/etc/shadow")
+    of_alice = ("publish", "cats", "data/cats", "--home", "alice")
+    said = run(*of_alice, "--class", "ml101", status=FAILED).output
+    assert "'out' cannot be in a dataset" in said
+    desk = Desk(Shelf(tmp_path / "room/datasets"))
+    assert [sources.agents(job.source) for job in desk.all()] == [False]
+    bad.unlink()
+    again = run(*of_alice).output
+    assert "Going on with what was begun" in again
+    assert "cats@1 is published: 1 file, 7 bytes. For ml101" in again
+    (home / "data/cats/1.png").write_bytes(b"another")
+    (stored,) = (tmp_path / "room/datasets/versions/cats").iterdir()
+    assert (stored / "tree/1.png").read_bytes() == b"picture"
+
+
+def test_a_file_and_an_archive_of_a_home_are_published(
+    run: Run, cats: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "room/homes/alice"
+    home.mkdir(parents=True)
+    shutil.make_archive(str(home / "cats"), "zip", cats)
+    of_alice = ("~/cats.zip", "--home", "Alice")
+    assert "one@1 is published: 1 file" in run("publish", "one", *of_alice).output
+    said = run("publish", "cats", *of_alice, "--unpack").output
+    assert "cats@1 is published: 1 file, 7 bytes." in said
+
+
+@pytest.mark.parametrize(
+    ("home", "path", "rule"),
+    [
+        pytest.param("bob", "data", "There is no home of bob", id="nobody's"),
+        pytest.param("alice", "~", "No folder is named", id="all-of-it"),
+        pytest.param("alice", "../bob", "leads out by ..", id="another's"),
+        pytest.param("alice", "none", "There is no folder 'none'", id="nothing"),
+        pytest.param("alice", "link/data", "that no link leads to", id="through-a-link"),
+        pytest.param("a b", "data", "is no login", id="no-login"),
+    ],
+)
+def test_what_of_a_home_cannot_be_published_is_refused_in_words(
+    run: Run, cats: Path, tmp_path: Path, home: str, path: str, rule: str
+) -> None:
+    (tmp_path / "room/homes/alice").mkdir(parents=True)
+    (tmp_path / "room/homes/alice/link").symlink_to(cats)
+    said = run("publish", "cats", path, "--home", home, status=FAILED).output
+    assert rule in said.replace("\n", " ")
+    assert "There is no dataset yet" in run("list").output
 
 
 @pytest.mark.parametrize(
