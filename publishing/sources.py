@@ -150,6 +150,4 @@ KINDS: Mapping[str, Kind] = {
     "file": Kind(_read_file, _measure_file),
     "home": Kind(_read_home, _measure_home, agents=True),
     "url": Kind(_read_url, _measure_url, agents=True),
-    # The same, for who has an account on the host.
-    "any": Kind(_read_url, _measure_url),
 }
