@@ -191,8 +191,10 @@ class Anything:
         if info["type"] != "directory":
             yield self._file(root.rpartition("/")[2], info)
             return
+        above = root.strip("/")
         for path, each in self._files.find(root, detail=True).items():
-            yield self._file(path[len(root.rstrip("/")) + 1 :], each)
+            below = path.strip("/").removeprefix(above)
+            yield self._file(below.lstrip("/"), each)
 
     def _file(self, path: str, info: Mapping[str, Any]) -> Found:
         size = info.get("size")

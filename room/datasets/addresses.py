@@ -104,8 +104,7 @@ def shown(address: str) -> str:
         parts = urlsplit(address)
     except ValueError:
         return f"{protocol(address)}://"
-    misplaced = "@" in parts.path if parts.scheme not in NAMED else ":" in parts.netloc
-    if misplaced or _CHAIN.match(address):
+    if _misplaced(parts) or _CHAIN.match(address):
         return f"{protocol(address)}://"
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(SplitResult(parts.scheme, host, parts.path, "", ""))
@@ -177,13 +176,20 @@ def _check_parts(address: str, what: str) -> None:
                 said("%(address)s has a user in it: write it in the fields", address=what)
             )
         return
-    if "@" in parts.path:
-        # After a password with a / in it, the rest of the password is taken for the path.
-        raise ValueError(said("an address has an @ in its path: write it percent-encoded"))
+    if _misplaced(parts):
+        raise ValueError(said("an address has an @ behind its host: write it percent-encoded"))
     if not name(address):
         raise ValueError(
             said("%(address)s ends with / and is no file: name each file", address=what)
         )
+
+
+def _misplaced(parts: SplitResult) -> bool:
+    """Say whether what is taken for a path may be the rest of a password with / ? or # in it."""
+    behind = parts.query + parts.fragment
+    if parts.scheme in NAMED:
+        return ":" in parts.netloc or "@" in behind
+    return "@" in parts.path + behind
 
 
 def _check_access(wanted: Wanted, rules: Rules | None) -> None:
