@@ -31,6 +31,7 @@ from room.settings import (
     Seats,
     Settings,
 )
+from room.settings.datasets import DatasetsSection
 from room.settings.host import HostSection
 from room.settings.plans import PlanLimits, PlanSection
 from room.settings.profiles import (
@@ -229,6 +230,7 @@ TITLES: dict[type[BaseModel], str] = {
     OAuth: "login.oauth",
     LimitsSection: "limits",
     ClassesSection: "classes",
+    DatasetsSection: "datasets",
     HostSection: "host",
     Profile: "profiles",
     Override: "spawner_override",

@@ -45,10 +45,11 @@ class Fetcher:
                 for found in place.list():
                     send_told(self._out, ENTRY, found)
             send(self._out, END)
-        except BrokenPipeError:
-            raise
-        except Exception as error:  # noqa: BLE001  (whatever a library raises is one of our reasons)
-            send_told(self._out, WRONG, reason(error))
+        except Exception as error:
+            why = reason(error)
+            send_told(self._out, WRONG, why)
+            if why == "odd":
+                raise
 
     def _read(self, place: Place, found: Mapping[str, Any], start: int) -> None:
         for piece in place.read(found, start):

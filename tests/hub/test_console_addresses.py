@@ -54,14 +54,13 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]
         yield server
 
 
-@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+@pytest.mark.parametrize("locale", ["zh-CN"])
 def test_an_instructor_publishes_an_archive_of_a_server_that_wants_a_password(
     console: Console,
     agent: Publications,
     web: FileServer,
     page_of: Any,
     root: Path,
-    tmp_path: Path,
     locale: str,
 ) -> None:
     name, words = f"web-{locale.lower()}", WORDS[locale]
@@ -82,7 +81,6 @@ def test_an_instructor_publishes_an_archive_of_a_server_that_wants_a_password(
     page.locator("#new-password").fill("wrong")
     assert violations(page) == []
     assert not too_wide(page)
-    page.screenshot(path=tmp_path / "form.png", full_page=True)
     page.locator("input[name=class][value=ml101]").check()
     page.get_by_role("button", name=words["publish"], exact=True).click()
     page.wait_for_url("**/datasets?said=publishing")
@@ -96,13 +94,14 @@ def test_an_instructor_publishes_an_archive_of_a_server_that_wants_a_password(
     page.locator(f"[id='{one.job.id}-password']").fill(SECRET)
     assert violations(page) == []
     assert not too_wide(page)
-    page.screenshot(path=tmp_path / "row.png", full_page=True)
     page.locator(f"#again-{one.job.id}").click()
     page.wait_for_url("**/datasets?said=publishing")
     page.get_by_role("link", name=name).wait_for()
     wait_until(lambda: agent.all() == [], timeout=30)
     assert found(console, name).newest.files == 1
-    lying = [path for path in [*root.rglob("*"), *console.hub.directory.rglob("*")] if path.is_file()]
+    lying = [
+        path for path in [*root.rglob("*"), *console.hub.directory.rglob("*")] if path.is_file()
+    ]
     assert lying
     assert [path for path in lying if SECRET.encode() in path.read_bytes()] == []
 
