@@ -43,6 +43,8 @@ class FileServer:
     #: How often the bytes of a path were asked for, and how many were sent.
     asked: Counter[str] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)
+    #: From which byte on a path was sent last.
+    began: dict[str, int] = field(default_factory=dict)
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
     random: random.Random = field(default_factory=lambda: random.Random(2026))
@@ -96,6 +98,7 @@ class Handler(BaseHTTPRequestHandler):
             start, end, status = int(first), min(int(last or end) + 1, end) if last else end, 206
         if asked != "bytes=0-0":
             told.asked[path] += 1
+            told.began[path] = start
         self.send_response(status)
         self.send_header("ETag", etag)
         if status == 206:
