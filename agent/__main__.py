@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.gpus import Options, accountant, room_name, sampler, versions
+from agent.gpus import Options, accountant, room_name, sampler, settings_of, versions
 
 if TYPE_CHECKING:
     from agent.environments import Builds
@@ -52,7 +52,8 @@ def serve(options: Options) -> None:
     looks = sampler(options, listen=True, counts=counts)
     looks.start()
     homes = Homes.at(data_root / "homes", options.state)
-    publications = Publications(data_root / "datasets")
+    key = options.state / "publications.key" if options.state else None
+    publications = Publications(data_root / "datasets", key)
     app = make_app(
         data_root,
         token,
@@ -63,6 +64,7 @@ def serve(options: Options) -> None:
         publisher=publisher,
         versions=versions(options, data_root / "datasets"),
         builds=builder(options, os.environ),
+        rules=settings_of(options).datasets.rules,
     )
     # Hub and console reach it by name on the control network, where no student is.
     uvicorn.run(app, host="0.0.0.0", port=PORT, access_log=False)  # noqa: S104

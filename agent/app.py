@@ -26,6 +26,7 @@ from agent.versions import Versions
 from room import accounting, homeuse
 from room.accounting import Reading
 from room.classdirs import HandIn
+from room.datasets.addresses import Rules
 from room.doctor import live
 from room.gpus import inventory as inventories
 from room.gpus import use as uses
@@ -107,6 +108,7 @@ def make_app(
     publisher: str = "",
     versions: Versions | None = None,
     builds: Builds | None = None,
+    rules: Rules | None = None,
 ) -> FastAPI:
     """Return the application for the files under ``data_root``, open to holders of ``token``.
 
@@ -114,7 +116,7 @@ def make_app(
     ``classes`` they are those under it. Without ``looks`` it knows of no GPU; without ``counts`` it
     knows of nobody's use of CPU and memory. ``publisher`` is the token of who asks for
     ``publications``, ``versions`` and ``builds``, and opens nothing else: a room without it has
-    none of them.
+    none of them. ``rules`` say which servers publications may be fetched from.
     """
     authorized = _holder_of(token)
 
@@ -146,7 +148,7 @@ def make_app(
     if looks is not None:
         _serve_gpus(app, looks, data_root / "homes", authorized)
     if publications is not None and publisher:
-        places = Places(data_root / "homes", data_root / "datasets" / "incoming")
+        places = Places(data_root / "homes", data_root / "datasets" / "incoming", rules or Rules())
         publishing_api.serve(app, publications, places, _holder_of(publisher))
     if versions is not None and publisher:
         versions_api.serve(app, versions, _holder_of(publisher))

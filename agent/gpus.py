@@ -52,7 +52,7 @@ class Options:
 
 def accountant(options: Options) -> Accountant:
     """Return what counts the use of this host's containers, by the room's days."""
-    zone = ZoneInfo(_settings(options).timezone)
+    zone = ZoneInfo(settings_of(options).timezone)
     file = options.state / "accounting.json" if options.state else None
     return Accountant(lambda: cgroups.groups(options.cgroups), zone, file)
 
@@ -62,7 +62,7 @@ def sampler(options: Options, *, listen: bool, counts: Accountant | None = None)
 
     ``counts`` knows what servers use; without it they are looked at with each snapshot.
     """
-    settings = _settings(options)
+    settings = settings_of(options)
     file = options.state / "inventory.json" if options.state and not options.simulate else None
     return Sampler(
         _source(options, listen),
@@ -78,14 +78,14 @@ def versions(options: Options, datasets: Path) -> Versions | None:
     """Return who removes retired versions; None without the engine, which says what is in use."""
     if options.socket is None:
         return None
-    return Versions(datasets, servers.mounter(options.socket, _settings(options).name))
+    return Versions(datasets, servers.mounter(options.socket, settings_of(options).name))
 
 
 def room_name(options: Options) -> str:
-    return _settings(options).name
+    return settings_of(options).name
 
 
-def _settings(options: Options) -> Settings:
+def settings_of(options: Options) -> Settings:
     if options.config is None or not options.config.exists():
         return Settings()
     return load(options.config)

@@ -20,6 +20,7 @@ from publishing import sources
 from publishing.job import Desk, Job, Progress
 from publishing.shelf import Shelf
 from publishing.upkeep import cancel
+from room.datasets.addresses import Wanted
 
 #: How many are worked on at once; the others wait in the order in which they came.
 AT_ONCE = 2
@@ -47,11 +48,11 @@ class Publication:
 
 
 class Publications:
-    """Those of one host."""
+    """Those of one host. ``key``: a file; without it nothing secret can be published from."""
 
-    def __init__(self, datasets: Path) -> None:
-        self._shelf = Shelf(datasets)
-        self._desk = Desk(self._shelf)
+    def __init__(self, datasets: Path, key: Path | None = None) -> None:
+        self._shelf, self._key = Shelf(datasets), key
+        self._desk = Desk(self._shelf, key)
         self._lock = threading.Lock()
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
         self._waiting: list[str] = []
@@ -72,11 +73,12 @@ class Publications:
         *,
         about: Mapping[str, str],
         classes: tuple[str, ...],
+        secret: Mapping[str, Any] | None = None,
     ) -> Publication:
         """Begin to publish what a source has. It is a copy: what happens to it afterwards is none
-        of the version's.
+        of the version's. ``secret``: what of the source nobody may read.
         """
-        job = self._desk.begin(name, actor, source, about=about, classes=classes)
+        job = self._desk.begin(name, actor, source, about=about, classes=classes, secret=secret)
         self._queue(job)
         return self._seen(job)
 
@@ -84,9 +86,16 @@ class Publications:
         self._next()
         return [self._seen(job) for job in self._desk.all()]
 
-    def again(self, identity: str) -> Publication:
-        """Go on with one that stopped. Raises ``NoSuchPublicationError``."""
+    def again(self, identity: str, secret: Wanted | None = None) -> Publication:
+        """Go on with one that stopped; ``secret``: what it is let in with from now on.
+
+        Raises ``NoSuchPublicationError``, and ``ValueError`` for other addresses than its own.
+        """
         job = self._get(identity)
+        if secret is not None and not self._desk.running(job):
+            if secret.shown != list(job.source.get("addresses", ())):
+                raise ValueError("these are other addresses than those it was begun with")
+            self._desk.hide(job, secret.as_dict())
         if not sources.agents(job.source):
             raise NoSuchPublicationError("this one is gone on with by the command that began it")
         if not self._whole(job) and not self._desk.running(job):
@@ -160,6 +169,7 @@ class Publications:
             while self._waiting and len(self._workers) < AT_ONCE:
                 identity = self._waiting.pop(0)
                 command = [sys.executable, "-m", "publishing.work", self._shelf.root, identity]
+                command += [self._key] if self._key else []
                 self._workers[identity] = subprocess.Popen(command)
                 threading.Thread(
                     target=self._after, args=(self._workers[identity],), daemon=True
@@ -180,6 +190,7 @@ def as_dict(seen: Publication) -> dict[str, Any]:
         "actor": job.actor,
         "kind": job.source["kind"],
         "upload": job.source.get("upload", ""),
+        "addresses": list(job.source.get("addresses", ())),
         "ours": sources.agents(job.source),
         "about": dict(job.about),
         "classes": list(job.classes),

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, HTTPException, Path
 from pydantic import BaseModel, Field
 
-from agent.publication_sources import AnySource, Places
+from agent.publication_sources import AnySource, Places, UrlSource
 from agent.publications import NoSuchPublicationError, Publications, as_dict
 from room.datasets.names import NAME
-from room.datasets.paths import PathRefusedError
 from room.roster import CLASS
 
 Identity = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
@@ -53,17 +52,27 @@ def serve(
     def begin(request: PublicationRequest) -> dict[str, Any]:
         try:
             source = request.source.found(places)
-        except PathRefusedError as error:
+        except ValueError as error:
             raise HTTPException(422, str(error)) from error
         seen = publications.begin(
-            request.name, request.actor, source, about=request.about, classes=request.classes
+            request.name,
+            request.actor,
+            source,
+            about=request.about,
+            classes=request.classes,
+            secret=request.source.secret(),
         )
         return as_dict(seen)
 
     @app.post("/v1/publications/{identity}/again", dependencies=guarded)
-    def again(identity: Identity) -> dict[str, Any]:
+    def again(identity: Identity, given: UrlSource | None = None) -> dict[str, Any]:
+        """Go on with it; with ``given``, with what lets the room in from now on."""
         try:
-            return as_dict(publications.again(identity))
+            if given is not None:
+                given.found(places)
+            return as_dict(publications.again(identity, given and given.wanted))
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from error
         except NoSuchPublicationError as error:
             raise HTTPException(404, str(error)) from error
 

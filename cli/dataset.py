@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -88,6 +88,7 @@ def dataset() -> None:
     \b
     room dataset publish cifar10 ./cifar10 --class ml101
     room dataset publish cats data/cats --home alice --class ml101
+    room dataset publish dogs https://example.org/dogs.tar.gz --unpack --class ml101
     room dataset list            what there is, for whom, and what is under way
     room dataset show cifar10    its versions
     room dataset verify cifar10  read it through
@@ -98,28 +99,38 @@ def dataset() -> None:
 
 @dataset.command()
 @click.argument("name", type=Name(), metavar="NAME")
-@click.argument("path", metavar="PATH")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "--class", "classes", type=ClassName(), multiple=True, metavar="CLASS", help="For this class."
 )
 @click.option("--everyone", is_flag=True, help="For everybody.")
 @click.option("--home", type=Login(), metavar="LOGIN", help="PATH is in this person's home.")
+@click.option(
+    "--credentials",
+    type=click.File(),
+    metavar="FILE",
+    help="JSON with what lets you in at an address: user, password, token, key, secret, endpoint; "
+    "- is standard input.",
+)
 @click.option("--unpack", is_flag=True, help="PATH is a zip or tar: publish what is in it.")
 @click.option("--description", help="What it is, in a sentence.")
 @click.option("--licence", help="As CC-BY-4.0.")
 @click.option("--source", help="Where it comes from.")
 def publish(
     name: str,
-    path: str,
+    paths: tuple[str, ...],
     classes: tuple[str, ...],
     everyone: bool,
     home: str | None,
+    credentials: IO[str] | None,
     unpack: bool,
     **about: str | None,
 ) -> None:
     """Publish the folder or file at PATH as the newest version of NAME.
 
-    With --home it is a copy of what somebody has in their home: data/cats.
+    With --home it is a copy of what somebody has in their home: data/cats. PATH
+    may be an address, or several: https://example.org/cats.zip, s3://bucket/folder,
+    hf://datasets/owner/name, and whatever else fsspec speaks on this machine.
 
     Files that the room has already, in this or another dataset, are not stored
     again. Interrupted, run the same command again: it goes on where it was. Who
@@ -130,13 +141,27 @@ def publish(
     chosen = (*classes, EVERYONE) if everyone else classes
     told = {key: value for key, value in about.items() if value is not None}
     with opened() as library:
-        if home is None:
-            source = datasetjob.of_host(Path(path), unpack)
-        else:
-            source = datasetjob.of_home(home, path, unpack)
-        job = datasetjob.begin(library, name, source, chosen, told)
+        wanted = _wanted(paths, home, credentials, unpack)
+        job = datasetjob.begin(library, name, wanted, chosen, told)
         published = datasetjob.run(library, job)
         click.echo(datasetview.published(library.catalog.get(name), published))
+
+
+def _wanted(
+    paths: tuple[str, ...], home: str | None, credentials: IO[str] | None, unpack: bool
+) -> datasetjob.Wanted:
+    """Return what PATH means."""
+    from room.datasets.addresses import is_address
+
+    if home is None and all(is_address(path) for path in paths):
+        return datasetjob.of_addresses(paths, credentials, unpack)
+    if len(paths) > 1:
+        raise Problem("Only addresses can be several.", "Publish the folder that they are in.")
+    if credentials is not None:
+        raise Problem("--credentials are for addresses.", "Leave them out.")
+    if home is None:
+        return datasetjob.of_host(Path(paths[0]), unpack)
+    return datasetjob.of_home(home, paths[0], unpack)
 
 
 @dataset.command("list")
@@ -181,8 +206,8 @@ def verify(which: Reference | None) -> None:
                 if version.pruned_at is not None:
                     continue
                 what = Reference(each.name, version.number)
-                with datasetjob.shown(f"Reading {what}", version.size) as tell:
-                    damaged = look_through(library.desk.shelf, each.name, version.digest, tell)
+                with datasetjob.shown(f"Reading {what}", version.size) as bar:
+                    damaged = look_through(library.desk.shelf, each.name, version.digest, bar.tell)
                 library.catalog.verified(what, None if damaged is None else len(damaged))
                 wrong += len(damaged or ())
                 gone += damaged is None

@@ -28,16 +28,19 @@ def opened() -> Iterator[Library]:
     """Give the room's datasets, and say what goes wrong with them in words."""
     from publishing import archives, copying, folder, publish
     from publishing import job as jobs
+    from publishing.remote.wrong import WrongError
+    from publishing.secrets import LostSecretError
     from publishing.shelf import Shelf
     from room.datasets.catalog import Catalog
     from room.datasets.model import NoSuchDatasetError
     from room.datasets.paths import PathRefusedError
 
-    shelf = Shelf(context.settings().data_root / "datasets")
+    root = context.settings().data_root
+    shelf = Shelf(root / "datasets")
     catalog = Catalog(context.store(), actor=actor(), origin="command")
     try:
         shelf.prepare()
-        yield Library(catalog, jobs.Desk(shelf))
+        yield Library(catalog, jobs.Desk(shelf, root / "state" / "agent" / "publications.key"))
     except NoSuchDatasetError as error:
         raise Problem(sentence(error), "See which there are: room dataset list") from error
     except archives.ArchiveRefusedError as error:
@@ -47,6 +50,10 @@ def opened() -> Iterator[Library]:
         raise Problem(str(error), remedy) from error
     except copying.ChangedError as error:
         raise Problem(sentence(error), "Publish it when nobody writes there.") from error
+    except WrongError as error:
+        raise Problem(sentence(error), "Run the same command again: it goes on.") from error
+    except LostSecretError as error:
+        raise Problem(sentence(error), "Give it: --credentials FILE") from error
     except folder.NoFolderError as error:
         raise Problem(sentence(error), "Nothing was published.") from error
     except publish.NoSpaceError as error:

@@ -48,6 +48,8 @@ class Publication:
     name: str
     actor: str
     kind: str
+    #: Of whom it is fetched, where that is so, with nothing that lets anybody in.
+    addresses: tuple[str, ...]
     ours: bool
     about: About
     classes: tuple[str, ...]
@@ -119,9 +121,12 @@ class Agent:
         }
         return _publication(await self._ask("POST", "", body))
 
-    async def again(self, identity: str) -> None:
-        """Go on with one that stopped. Raises ``GoneError``."""
-        await self._ask("POST", f"/{identity}/again")
+    async def again(self, identity: str, given: Mapping[str, Any] | None = None) -> None:
+        """Go on with one that stopped; ``given``: its addresses, with what lets the room in.
+
+        Raises ``GoneError``.
+        """
+        await self._ask("POST", f"/{identity}/again", given and dict(given))
 
     async def cancel(self, identity: str) -> None:
         """Stop one and remove what it made, at once or within a second. Raises ``GoneError``."""
@@ -172,6 +177,7 @@ def _publication(found: Mapping[str, Any]) -> Publication:
         name=str(found["name"]),
         actor=str(found["actor"]),
         kind=str(found["kind"]),
+        addresses=tuple(map(str, found["addresses"])),
         ours=bool(found["ours"]),
         # What is empty was not said, and leaves what is said of the dataset as it is.
         about=About(

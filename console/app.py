@@ -78,7 +78,7 @@ def make_app(
     settings = settings or Settings()
     prefix = pages_.prefix
     guard = Guard(desk, prefix, secure=secure)
-    datasets = Datasets(desk, agent)
+    datasets = Datasets(desk, agent, settings.datasets.rules)
     titles = {str(p["slug"]): str(p["display_name"]) for p in settings.profile_list(has_gpus=True)}
     lessons = Lessons(desk, titles, settings.address)
     limits = Limits(settings.datasets.uploads, settings.datasets.upload_days)

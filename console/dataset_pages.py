@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from console import guard
 from console.agent import AgentError
-from console.dataset_sources import KINDS, Origin
+from console.dataset_sources import KINDS, Origin, wanted_of
 from console.datasets import Datasets, Fields, Row
 from console.guard import ForbiddenError, Visit
 from console.parts import Parts, parts_of
@@ -102,12 +102,12 @@ def _publications(made: APIRouter) -> None:
     @made.post("/publications/{identity}/{act}")
     async def change(request: Request, identity: str, act: str) -> Response:
         parts, visit = await _visit(request)
-        acts = {"again": parts.datasets.again, "cancel": parts.datasets.cancel}
+        acts = {"again": _again, "cancel": _cancel}
         if act not in acts:
             raise ForbiddenError
         try:
-            await acts[act](visit, identity)
-        except LookupError as error:
+            await acts[act](parts.datasets, visit, identity, dict(await guard.fields(request)))
+        except (LookupError, ValueError) as error:
             return await _page(request, parts, visit, failed=reason(error))
         said = "publishing" if act == "again" else "cancelled"
         return RedirectResponse(f"{parts.pages.prefix}datasets?said={said}", 303)
@@ -134,6 +134,14 @@ def _uploads(made: APIRouter) -> None:
             return await _page(request, parts, visit, failed=error.words)
         said = "publishing" if act == "publish" else "removed"
         return RedirectResponse(f"{parts.pages.prefix}datasets?said={said}", 303)
+
+
+async def _again(all_: Datasets, visit: Visit, identity: str, form: dict[str, str]) -> None:
+    await all_.again(visit, identity, wanted_of(form))
+
+
+async def _cancel(all_: Datasets, visit: Visit, identity: str, form: dict[str, str]) -> None:
+    await all_.cancel(visit, identity)
 
 
 def _one(made: APIRouter) -> None:
@@ -197,7 +205,10 @@ def _fields(sent: Any) -> Fields:
     return Fields(
         form.get("name", ""),
         Origin(
-            kind if kind in KINDS else "home", form.get("folder", ""), form.get("unpack") == "1"
+            kind if kind in KINDS else "home",
+            form.get("folder", ""),
+            form.get("unpack") == "1",
+            wanted=wanted_of(form),
         ),
         tuple(value for name, value in sent if name == "class"),
         form.get("description", ""),

@@ -7,14 +7,16 @@ named by nobody: whose home or upload it is, is who asks.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from room.datasets import addresses
+from room.datasets.addresses import Access, Rules, Wanted
 from room.datasets.homes import below
 from room.said import said
 
 #: The kinds, in the order of the page's forms.
-KINDS = ("home", "upload")
+KINDS = ("home", "upload", "url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +30,39 @@ class Origin:
     folder: str = ""
     unpack: bool = False
     upload: str = ""
+    wanted: Wanted = field(default_factory=lambda: Wanted(()), repr=False)
 
 
 #: What nobody has named yet.
 NOTHING = Origin()
 
 
-def source(origin: Origin, login: str) -> Mapping[str, Any]:
+def source(origin: Origin, login: str, rules: Rules) -> Mapping[str, Any]:
     """Return a source of somebody's. Raises ``ValueError`` in words."""
-    return _SOURCES[origin.kind](origin, login)
+    return _SOURCES[origin.kind](origin, login, rules)
 
 
-def _home(origin: Origin, login: str) -> Mapping[str, Any]:
+def _url(origin: Origin, _login: str, rules: Rules) -> Mapping[str, Any]:
+    return {**url(origin.wanted, rules), "unpack": origin.unpack}
+
+
+def url(wanted: Wanted, rules: Rules) -> Mapping[str, Any]:
+    """Return addresses as the agent takes them. Raises ``ValueError`` in words."""
+    return {"kind": "url", **addresses.check(wanted, rules).as_dict()}
+
+
+def wanted_of(form: Mapping[str, str]) -> Wanted:
+    """Return what a form says of addresses, one a line, and of what lets the room in."""
+    given = {name: form.get(f"access-{name}", "").strip() for name in addresses.ACCESS}
+    return Wanted(addresses.listed(form.get("addresses", "")), Access(**given))
+
+
+def _home(origin: Origin, login: str, _rules: Rules) -> Mapping[str, Any]:
     path = below(origin.folder)
     return {"kind": "home", "user": login, "path": path, "unpack": origin.unpack}
 
 
-def _upload(origin: Origin, login: str) -> Mapping[str, Any]:
+def _upload(origin: Origin, _login: str, _rules: Rules) -> Mapping[str, Any]:
     if not origin.upload:
         raise ValueError(
             said(
@@ -55,4 +73,4 @@ def _upload(origin: Origin, login: str) -> Mapping[str, Any]:
     return {"kind": "upload", "upload": origin.upload, "unpack": origin.unpack}
 
 
-_SOURCES = {"home": _home, "upload": _upload}
+_SOURCES = {"home": _home, "upload": _upload, "url": _url}

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from console.agent import Agent, GoneError, Publication, Wanted
 from console.announcer import Announcer, refusal
-from console.dataset_sources import NOTHING, Origin, source
+from console.dataset_sources import NOTHING, Origin, source, url
 from console.desk import Desk
 from console.guard import ForbiddenError, Visit, require
 from console.viewer import who_of
 from room import access
-from room.datasets import rights
+from room.datasets import addresses, rights
+from room.datasets.addresses import Rules
 from room.datasets.catalog import Catalog
 from room.datasets.model import EVERYONE, About, Dataset, NoSuchDatasetError
 from room.datasets.names import Reference, normalize
@@ -71,8 +72,8 @@ class Fields:
 class Datasets:
     """Without an agent nothing is published from here, and what is there is shown all the same."""
 
-    def __init__(self, desk: Desk, agent: Agent | None) -> None:
-        self.desk = desk
+    def __init__(self, desk: Desk, agent: Agent | None, rules: Rules | None = None) -> None:
+        self.desk, self.rules = desk, rules or Rules()
         self._agent = agent
         self.announcer = Announcer(agent, desk) if agent is not None else None
         #: Between the question whether a name is free, and its publication, comes no other.
@@ -128,7 +129,7 @@ class Datasets:
         wanted = Wanted(
             normalize(fields.name),
             visit.viewer.login,
-            source(fields.origin, visit.viewer.login),
+            source(fields.origin, visit.viewer.login, self.rules),
             _classes(fields.classes),
             fields.about(),
         )
@@ -157,11 +158,19 @@ class Datasets:
         catalog = Catalog(self.desk.store, actor="console")
         return await self.desk.run(catalog.made_by, publication) is not None
 
-    async def again(self, visit: Visit, identity: str) -> None:
-        """Go on with one that stopped. Raises ``GoneError``, ``ForbiddenError``."""
+    async def again(
+        self, visit: Visit, identity: str, given: addresses.Wanted | None = None
+    ) -> None:
+        """Go on with one that stopped; ``given``: with what servers let the room in from now on.
+
+        Raises ``GoneError``, ``ForbiddenError``, and ``ValueError`` in words.
+        """
         publication = await self._own(visit, identity)
+        told = None
+        if given and given.says_anything:
+            told = url(addresses.given_anew(given, publication.addresses), self.rules)
         if publication.ours:
-            await self._asked().again(publication.id)
+            await self._asked().again(publication.id, told)
         self._wake()
 
     async def cancel(self, visit: Visit, identity: str) -> None:

@@ -13,13 +13,37 @@ from console.dataset_sources import Origin
 from console.datasets import Fields, Told
 from console.guard import Visit
 from console.parts import Parts, in_words, parts_of
+from room.datasets.addresses import Access, Wanted
 from room.datasets.model import Version
 
 Word = Annotated[str, Field(max_length=255)]
 #: Longer than anything that is taken: what is too long is said in words.
 Text = Annotated[str, Field(max_length=20_000)]
 Classes = Annotated[list[Word], Field(max_length=1000)]
+Addresses = Annotated[list[Text], Field(max_length=1000)]
 Number = Annotated[int, Field(ge=1, lt=10**9)]
+
+
+class AccessModel(BaseModel):
+    """With what servers let the room in; it is kept as long as it is needed, and never shown."""
+
+    user: Text = ""
+    password: Text = ""
+    token: Text = ""
+    key: Text = ""
+    secret: Text = ""
+    endpoint: Text = ""
+
+    @property
+    def access(self) -> Access:
+        return Access(**self.model_dump())
+
+
+class AgainModel(BaseModel):
+    """What a publication goes on with; without addresses with its own."""
+
+    addresses: Addresses = []
+    access: AccessModel = AccessModel()
 
 
 class AboutModel(BaseModel):
@@ -31,20 +55,27 @@ class AboutModel(BaseModel):
 
 
 class PublishModel(AboutModel):
-    """A folder or a file of one's own home, from the home on: ``data/cats``.
+    """A folder or a file of one's own home, from the home on: ``data/cats``; or ``addresses``.
 
-    With ``unpack`` it is an archive, and what is in it is published.
+    With ``unpack`` it is an archive, or several, and what is in it is published.
     """
 
     name: Word
-    folder: Annotated[str, Field(max_length=4096)]
+    folder: Annotated[str, Field(max_length=4096)] = ""
+    addresses: Addresses = []
+    access: AccessModel = AccessModel()
     unpack: bool = False
     classes: Classes = []
 
     def fields(self) -> Fields:
         return Fields(
             self.name,
-            Origin("home", self.folder, self.unpack),
+            Origin(
+                "url" if self.addresses else "home",
+                self.folder,
+                self.unpack,
+                Wanted(tuple(self.addresses), self.access.access),
+            ),
             tuple(self.classes),
             self.description,
             self.licence,
@@ -145,10 +176,13 @@ def _publications(made: APIRouter) -> None:
         ]
 
     @made.post("/publications/{identity}/again")
-    async def again(request: Request, identity: str) -> dict[str, bool]:
+    async def again(
+        request: Request, identity: str, wanted: AgainModel | None = None
+    ) -> dict[str, bool]:
         """Go on with a publication that stopped."""
         parts, visit = await _visit(request)
-        await in_words(parts.datasets.again(visit, identity))
+        given = wanted and Wanted(tuple(wanted.addresses), wanted.access.access)
+        await in_words(parts.datasets.again(visit, identity, given))
         return {"going_on": True}
 
     @made.delete("/publications/{identity}")

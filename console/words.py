@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from room.datasets import fetching
+
 
 def N_(message: str) -> str:  # noqa: N802  (gettext's name for: translate this later)
     return message
@@ -232,6 +234,7 @@ TOLD = (
         "A package writes over %(path)s, which is the image's own: PyTorch and what starts the "
         "server stay as they are. Leave out the package that does so."
     ),
+    *fetching.PATTERNS,
     # spawner/admin.py
     N_("There is no unit %(unit)s in this room."),
     N_("That lease has ended already."),

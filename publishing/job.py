@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -18,9 +19,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from publishing import secrets
 from publishing.incoming import promised
 from publishing.shelf import Shelf
 from room.datasets.readme import Kind
+from room.datasets.space import refusal
 
 #: Seconds between two notes of how far it is, which are also looks at whether it is to stop.
 NOTE_EVERY = 0.5
@@ -38,6 +41,10 @@ class CancelledJobError(Exception):
 
 class BusyJobError(Exception):
     """Another process works on it."""
+
+
+class NoSpaceError(Exception):
+    """There is no room for it on the disk; the message says how much is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +94,14 @@ class Progress:
 
 
 class Desk:
-    """The publications of one shelf."""
+    """The publications of one shelf. ``key``: a file, with which they keep what is secret."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self.shelf = shelf
+    def __init__(self, shelf: Shelf, key: Path | None = None) -> None:
+        self.shelf, self._key = shelf, key
 
     def begin(self, name: str, actor: str, source: Mapping[str, Any], **more: Any) -> Job:
-        """Write down a new publication."""
+        """Write down a new publication. ``secret``: what nobody else may read of its source."""
+        secret = more.pop("secret", None)
         job = Job(
             id=str(uuid.uuid4()),
             name=name,
@@ -107,6 +115,8 @@ class Desk:
         )
         self.directory(job).mkdir(mode=0o700)
         self.set_aside(job)
+        if secret is not None:
+            self.hide(job, secret)
         self.write(job)
         return job
 
@@ -117,6 +127,25 @@ class Desk:
         """Put what is known of it on the disk, whole."""
         _write(self.directory(job) / "job.json", asdict(job))
         return job
+
+    def hide(self, job: Job, secret: Mapping[str, Any]) -> None:
+        """Keep what is secret of a source until the publication is stored or cancelled."""
+        if self._key is None:
+            raise LookupError("this desk has no key to keep anything secret with")
+        path = self.directory(job) / "secret"
+        aside = path.with_suffix(".new")
+        aside.write_bytes(secrets.seal(self._key, secret))
+        aside.replace(path)
+
+    def revealed(self, job: Job) -> Mapping[str, Any]:
+        """Return a source with what is secret of it, for who reads it and for nobody else."""
+        path = self.directory(job) / "secret"
+        if self._key is None or not path.exists():
+            return job.source
+        return {**job.source, "secret": secrets.open_(self._key, path.read_bytes())}
+
+    def forget_secret(self, job: Job) -> None:
+        (self.directory(job) / "secret").unlink(missing_ok=True)
 
     def set_aside(self, job: Job) -> None:
         """Keep a little of the disk, so that a full one can be written down."""
@@ -199,34 +228,61 @@ class Desk:
             self.shelf.clear(aside)
         shutil.rmtree(directory, ignore_errors=True)
 
-    def note(self, job: Job, also: Callable[[int], object] | None = None) -> Meter:
-        """Return what hears of its bytes; ``also`` hears of them too."""
-        return Meter(self, job, also)
+    def note(
+        self,
+        job: Job,
+        also: Callable[[int], object] | None = None,
+        grows: Callable[[int], object] | None = None,
+    ) -> Meter:
+        """Return what hears of its bytes; ``also`` hears of them too, ``grows`` of their total."""
+        return Meter(self, job, also, grows)
 
 
 class Meter:
     """Hears of bytes, notes how far the publication is, and stops it when it is asked to."""
 
-    def __init__(self, desk: Desk, job: Job, also: Callable[[int], object] | None = None) -> None:
-        self._also = also
+    def __init__(
+        self,
+        desk: Desk,
+        job: Job,
+        also: Callable[[int], object] | None = None,
+        grows: Callable[[int], object] | None = None,
+    ) -> None:
+        self._also, self._grows = also, grows
+        self._desk, self._job = desk, job
         self._directory = desk.directory(job)
         self._total = job.expected
         self._done = 0
         self._noted = 0.0
         self._points: list[tuple[float, int]] = [(time.monotonic(), 0)]
+        self._lock = threading.Lock()
 
     def expect(self, total: int) -> None:
         self._total = total
 
+    def reserve(self, total: int) -> None:
+        """Hear how large it is from who found it out on the way. Raises ``NoSpaceError``."""
+        self.expect(total)
+        if self._grows is not None:
+            self._grows(total)
+        desk = self._desk
+        job = desk.write(replace(desk.get(self._job.id), expected=total))
+        why = refusal(desk.left(job), desk.shelf.disk(), desk.promised(job))
+        if why is not None:
+            raise NoSpaceError(why)
+
     def tell(self, count: int) -> None:
-        """Hear of so many bytes more. Raises ``CancelledJobError``."""
-        self._done += count
-        if self._also is not None:
-            self._also(count)
-        now = time.monotonic()
-        if now - self._noted < NOTE_EVERY:
-            return
-        self._noted = now
+        """Hear of so many bytes more, from any thread. Raises ``CancelledJobError``."""
+        with self._lock:
+            self._done += count
+            if self._also is not None:
+                self._also(count)
+            now = time.monotonic()
+            if now - self._noted >= NOTE_EVERY:
+                self._noted = now
+                self._note()
+
+    def _note(self) -> None:
         if (self._directory / "cancel").exists():
             raise CancelledJobError("the publication was cancelled")
         _write(self._directory / "progress.json", asdict(self.progress()))

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 
 from publishing import archives, sources
-from publishing.job import CancelledJobError, Desk, Job, Meter, boot, failed
+from publishing.job import CancelledJobError, Desk, Job, Meter, NoSpaceError, boot, failed
 from publishing.mending import mend
 from publishing.shelf import Shelf
-from publishing.stage import Stage
+from publishing.stage import PARTS, Stage
 from room.datasets import readme
 from room.datasets.catalog import Catalog
 from room.datasets.manifest import Entry, Summary
 from room.datasets.model import About, Published
 from room.datasets.readme import FILES, Shape
 from room.datasets.space import refusal
-
-
-class NoSpaceError(Exception):
-    """There is no room for it on the disk; the message says how much is missing."""
 
 
 def gather(desk: Desk, job: Job, meter: Meter) -> Job:
@@ -34,6 +31,7 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
     shelf = desk.shelf
     if job.state == "stored":
         _appear(shelf, desk, job)
+        desk.forget_secret(job)
         return job
     # What was not synced before the machine went down may be anything by now.
     resume = job.boot == boot()
@@ -76,6 +74,7 @@ def gather(desk: Desk, job: Job, meter: Meter) -> Job:
             )
         )
         _appear(shelf, desk, job)
+    desk.forget_secret(job)
     return job
 
 
@@ -94,13 +93,15 @@ def _collect(
     why = refusal(desk.left(job), desk.shelf.disk(), desk.promised(job))
     if why is not None:
         raise NoSpaceError(why)
+    if not resume:
+        shutil.rmtree(desk.directory(job) / PARTS, ignore_errors=True)
     tell = meter.tell
     if sources.unpacked(job.source):
         # It is read from its beginning, whatever came out of it before; and how far it is, is told
         # by what was read of it: how much comes out nobody knows.
         resume, tell = False, meter.look
     stage = Stage(desk.shelf, desk.directory(job), tell, resume=resume, before=before)
-    sources.read(job.source, stage, meter)
+    sources.read(desk.revealed(job), stage, meter)
     shape = FILES
 
     def page(entries: list[Entry], files: Summary) -> str:

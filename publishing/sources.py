@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from publishing import archives, folder
 from publishing.folder import Measure
 from publishing.job import Meter
+from publishing.remote import fetch as remote
 from publishing.stage import Stage
 
 #: Who works on a source that the agent could read, too.
@@ -148,9 +149,30 @@ def _measure_upload(source: Source, before: Mapping[str, int]) -> Measure:
     return Measure(found.size, found.files, 0) if unpacked(source) else found
 
 
+# --- addresses ------------------------------------------------------------------------------------
+
+
+def _read_url(source: Source, stage: Stage, meter: Meter) -> None:
+    if not unpacked(source):
+        remote.take(source, stage, meter)
+        return
+    for name, path in remote.archives(source, stage, meter):
+        file = folder.open_file(os.fspath(path))
+        try:
+            unpack(file, name, stage, meter)
+        finally:
+            os.close(file)
+
+
+def _measure_url(source: Source, before: Mapping[str, int]) -> Measure:
+    """Its servers are asked when it is read, by who may be stopped at it."""
+    return Measure(0, 0, 0)
+
+
 KINDS: Mapping[str, Kind] = {
     "folder": Kind(_read_folder, _measure_folder),
     "file": Kind(_read_file, _measure_file),
     "home": Kind(_read_home, _measure_home, agents=True),
     "upload": Kind(_read_upload, _measure_upload, agents=True),
+    "url": Kind(_read_url, _measure_url, agents=True),
 }

@@ -35,11 +35,15 @@ from room.datasets.space import Disk
 #: Entries after which the journal is written: what is lost at a kill is read once more.
 JOURNAL_EVERY = 64
 
-#: What tells one state of a source's file from another: device, inode, size, times of change.
-Stamp = tuple[int, int, int, int, int]
+#: Where files are fetched to, beside the tree, until they are whole.
+PARTS = "parts"
+
+#: What tells one state of a source's file from another.
+Stamp = tuple[int | str, ...]
 
 
 def stamp(found: os.stat_result) -> Stamp:
+    """Return that of a file of this host: device, inode, size, times of change."""
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
@@ -49,6 +53,15 @@ class Done:
 
     entry: Entry
     source: Stamp | None
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A file that was fetched, and what it is."""
+
+    at: Path
+    sha256: str
+    size: int
 
 
 class Stage:
@@ -71,6 +84,7 @@ class Stage:
         self._shelf, self._tell, self._before = shelf, tell, before
         self.version = directory / "version"
         self.tree = self.version / TREE
+        self.parts = directory / PARTS
         self._journal, self._aside = directory / "journal.jsonl", directory / "link"
         self._known = self._read_journal() if resume else {}
         if not resume:
@@ -110,6 +124,22 @@ class Stage:
         finally:
             os.close(target)
         self._done(File(name, size, sha256, executable), None)
+
+    def bring(self, path: str, source: Stamp, fetch: Callable[[], Brought]) -> None:
+        """Take a file that is fetched to beside the tree first, unless an earlier run has it."""
+        name = self._admit(path)
+        known = self._known.get(name)
+        if known and known.source == source and self._is_there(known.entry):
+            self._tell(known.entry.size if isinstance(known.entry, File) else 0)
+            self._done(known.entry, known.source, again=True)
+            return
+        brought = fetch()
+        brought.at.chmod(mode_bits(PLAIN))
+        # In this order a kill leaves a file that is as the journal says, or what was fetched.
+        self._clear_way(name)
+        self._done(File(name, brought.size, brought.sha256, False), source)
+        self._flush()
+        brought.at.replace(self._at(name))
 
     def copy(self, path: str, source: str) -> None:
         """Take a file once more under another name: a hard link of an archive."""

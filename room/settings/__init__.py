@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from room.settings import rules, source, wording
+from room.settings.datasets import DatasetsSection
 from room.settings.images import Images, Mirrors
 from room.settings.problems import KeyPath, Problem, SettingsError, dotted, line_of
 from room.settings.profiles import Profile, default_profiles
@@ -18,7 +19,6 @@ from room.settings.schema import (
     GIB,
     TLS,
     ClassesSection,
-    DatasetsSection,
     GPUs,
     LimitsSection,
     Login,

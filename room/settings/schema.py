@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field
 from room import names
 from room.gpus.seats import Sharing
 from room.settings.base import Section
+from room.settings.datasets import DatasetsSection
 from room.settings.host import HostSection
 from room.settings.images import Images, Mirrors
 from room.settings.plans import PlanSection, ZoneName
@@ -196,18 +197,6 @@ class ClassesSection(Section):
     )
 
 
-class DatasetsSection(Section):
-    """What people may upload to publish it, from their browsers."""
-
-    uploads: Annotated[Size, Field(ge=0)] = Field(
-        200 * GIB,
-        description="What somebody's uploads that are not published yet may take together.",
-    )
-    upload_days: Annotated[Count, Field(ge=1, le=365)] = Field(
-        7, description="After how many days an upload that nobody goes on with is removed."
-    )
-
-
 class Seats(Section):
     """GPUs that several servers use at once. Say which: by `gpus`, or by `model`.
 
@@ -342,7 +331,7 @@ class Settings(Section):
     )
     datasets: DatasetsSection = Field(
         DatasetsSection(),
-        description="What people may upload to publish it, from their browsers.",
+        description="From where instructors may publish datasets, and what may be uploaded.",
     )
     host: HostSection = Field(
         HostSection(), description="What the host does at once, and what it keeps for itself."

@@ -16,6 +16,7 @@ import uvicorn
 
 from agent.app import make_app
 from agent.publications import Publications
+from room.datasets.addresses import Rules
 from room.datasets.catalog import Catalog
 from room.datasets.model import Dataset, NoSuchDatasetError
 from room.datasets.names import Reference
@@ -40,10 +41,11 @@ WORDS = {
 
 @contextmanager
 def serving(root: Path, port: int) -> Iterator[Publications]:
-    """Serve an agent for the homes and datasets below ``root``."""
-    publications = Publications(root / "datasets")
+    """Serve an agent for the homes and datasets below ``root``, and for servers on this machine."""
+    publications = Publications(root / "datasets", root / "publications.key")
     publications.open()
-    app = make_app(root, HUBS, publications=publications, publisher=TOKEN)
+    rules = Rules(hosts=("127.0.0.1",))
+    app = make_app(root, HUBS, publications=publications, publisher=TOKEN, rules=rules)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

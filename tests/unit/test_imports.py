@@ -30,7 +30,10 @@ RULES = {
     "room": Rule(frozenset(), frozenset(JUPYTERHUB | DOCKER | WEB | TERMINAL)),
     "engine": Rule(frozenset({"room"}), frozenset(JUPYTERHUB | WEB | TERMINAL)),
     "spawner": Rule(frozenset({"engine", "room"}), frozenset(TERMINAL)),
-    "publishing": Rule(frozenset({"room"}), frozenset(JUPYTERHUB | DOCKER | WEB | TERMINAL)),
+    # What it is asked for over the web it fetches; it serves nothing.
+    "publishing": Rule(
+        frozenset({"room"}), frozenset(JUPYTERHUB | DOCKER | (WEB - {"httpx"}) | TERMINAL)
+    ),
     "agent": Rule(frozenset({"engine", "publishing", "room"}), frozenset(JUPYTERHUB | TERMINAL)),
     # It signs people in with the hub's own client; what the hub does it asks the hub to do.
     "console": Rule(
