@@ -98,6 +98,7 @@ class Room:
                 "audit",
             ):
                 connection.exec_driver_sql(f"DELETE FROM {table}")
+        self.store = store
         self.plans = Plans(store, clock=lambda: NOW)
         self.broker = Broker(store, now=NOW.timestamp)
         self.broker.survey(simulated(4))
@@ -110,7 +111,7 @@ class Room:
             made.user, made.test_name = user, server
             made.test_services = SimpleNamespace(
                 waiting=SimpleNamespace(weigh=lambda: None),
-                store=SimpleNamespace(run=self._answering(made)),
+                store=SimpleNamespace(run=self._answering(made), read=self.store.read),
                 plans=self.plans,
                 broker=self.broker,
             )
