@@ -42,7 +42,8 @@ for shard in range({SHARDS}):
     labels = torch.from_file(str(place / f"train/labels-{{shard}}.bin"), size={IMAGES},
                              dtype=torch.uint8)
     for some in torch.randperm({IMAGES}).view(-1, 5000)[:10]:
-        loss = torch.nn.functional.cross_entropy(model(images[some, :16] / 255 - 0.5), labels[some].long())
+        guess = model(images[some, :16] / 255 - 0.5)
+        loss = torch.nn.functional.cross_entropy(guess, labels[some].long())
         best.zero_grad(); loss.backward(); best.step(); losses.append(loss.item())
 print(round(losses[0], 3), round(losses[-1], 3))
 assert losses[-1] < 0.8 * losses[0]
