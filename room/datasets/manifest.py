@@ -68,15 +68,15 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
 
 def line(entry: Entry) -> bytes:
     """Return one entry as it stands in a manifest."""
-    said: dict[str, Any] = {"path": entry.path}
+    told: dict[str, Any] = {"path": entry.path}
     match entry:
         case File():
-            said |= {"mode": entry.mode, "sha256": entry.sha256, "size": entry.size}
+            told |= {"mode": entry.mode, "sha256": entry.sha256, "size": entry.size}
         case Link():
-            said["link"] = entry.target
+            told["link"] = entry.target
         case Directory():
-            said["directory"] = True
-    return json.dumps(said, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+            told["directory"] = True
+    return json.dumps(told, ensure_ascii=False, sort_keys=True).encode() + b"\n"
 
 
 def summarize(entries: Iterable[Entry]) -> Summary:
@@ -99,9 +99,9 @@ def read(lines: Iterable[bytes]) -> Iterator[Entry]:
             raise DamagedManifestError(f"line {number} of the manifest is damaged") from error
 
 
-def _entry(said: dict[str, Any]) -> Entry:
-    if "link" in said:
-        return Link(said["path"], said["link"])
-    if "directory" in said:
-        return Directory(said["path"])
-    return File(said["path"], int(said["size"]), said["sha256"], said["mode"] == EXECUTABLE)
+def _entry(told: dict[str, Any]) -> Entry:
+    if "link" in told:
+        return Link(told["path"], told["link"])
+    if "directory" in told:
+        return Directory(told["path"])
+    return File(told["path"], int(told["size"]), told["sha256"], told["mode"] == EXECUTABLE)
