@@ -54,11 +54,13 @@ class ClassStart(Ends):
             return ""
         wanted = [said[name] for name in groups if name in said]
         for slug in dict.fromkeys(wanted):
-            if await self._refused(SpawnOptions(profile=slug), profiles) is None:
+            if await self._plan_refuses(SpawnOptions(profile=slug), profiles) is None:
                 return slug
         return ""
 
-    async def _refused(self, chosen: SpawnOptions, profiles: tuple[Profile, ...]) -> Reject | None:
+    async def _plan_refuses(
+        self, chosen: SpawnOptions, profiles: tuple[Profile, ...]
+    ) -> Reject | None:
         """Say why the plan does not let a profile be started; nothing of it is set."""
         known = options.parse({"profile": chosen.profile or ""}, profiles)
         if isinstance(known, Reject):
@@ -98,7 +100,7 @@ class ClassStart(Ends):
         if isinstance(chosen, Reject):
             return chosen
         refused = await self.refused_datasets(chosen, profiles)
-        return refused or (await self._refused(chosen, profiles) if profiles else None)
+        return refused or (await self._plan_refuses(chosen, profiles) if profiles else None)
 
     async def what_runs(self) -> Runs:
         """Return what a running server was started with."""

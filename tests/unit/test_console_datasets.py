@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import html
 import re
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from console.__main__ import agent_of
 from console.agent import Agent
 from console.app import make_app
 from console.desk import Desk
-from console.render import Pages, in_words
+from console.render import Pages
 from publishing.publish import gather
 from room.audit import read
 from room.datasets.catalog import Catalog
@@ -312,50 +311,6 @@ def failed(console: Console, made: PublishingAgent, **sent: str) -> str:
 
     wait_until(over, timeout=60)
     return seen.job.id
-
-
-#: What is the same in every language: values, names of formats, and a command's options.
-AS_IT_IS = (
-    "[x]", "UTF-8", "MiB", "--sparse", "--ultra", "--long", "Deflate", "tar.gz", "tar.zst", ".tar",
-    "tar", "zip",
-)  # fmt: skip
-#: Where a publication says why it ended.
-SAYING = (
-    "room/datasets/archive_rules.py",
-    "room/datasets/paths.py",
-    "room/datasets/space.py",
-    "publishing/folder.py",
-    "publishing/sources.py",
-    "publishing/stage.py",
-)
-
-
-def rules() -> Iterator[str]:
-    """Yield what a publication may say of its end: read from the sources, with [x] for values."""
-    for source in SAYING:
-        for node in ast.walk(ast.parse((ROOT / source).read_text("utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "said":
-                yield re.sub(r"%\(\w+\)s", "[x]", ast.literal_eval(node.args[0]))
-            elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-                # What is raised without a pattern.
-                plain = (each for each in node.exc.args if isinstance(each, ast.JoinedStr))
-                yield from map(_plain, plain)
-
-
-def _plain(text: ast.JoinedStr) -> str:
-    return "".join(
-        str(each.value) if isinstance(each, ast.Constant) else "[x]" for each in text.values
-    )
-
-
-@pytest.mark.parametrize("text", sorted(set(rules())))
-def test_why_it_failed_is_said_in_chinese_though_the_agent_says_it_in_english(text: str) -> None:
-    assert in_words(text, "en") == text
-    told = in_words(text, "zh_CN")
-    for as_it_is in AS_IT_IS:
-        told = told.replace(as_it_is, "")
-    assert re.search(r"[\u4e00-\u9fff]", told)
-    assert not re.search(r"[A-Za-z]{2}", told), told
 
 
 def test_what_failed_says_why_is_mended_and_gone_on_with(

@@ -73,7 +73,7 @@ def test_a_guest_comes_in_by_the_token_as_a_student_and_not_for_ever(store):
         accepted = people.verify(str(token))
         assert accepted.login == login
         assert access.roles(people.get(login), NOW) == {"ml101": "student"}
-        later = NOW + guests.LIFE + timedelta(minutes=1)
+        later = datetime.now(timezone.utc) + guests.LIFE + timedelta(minutes=1)
         assert access.closed(people.get(login), later) == "expired"
     assert guests.known(store) == tuple(sorted(made))
 
