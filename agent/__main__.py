@@ -40,6 +40,7 @@ def serve(options: Options) -> None:
     import uvicorn
 
     from agent.app import make_app
+    from agent.checks import Checks
     from agent.homes import Homes
     from agent.publications import Publications
 
@@ -63,6 +64,7 @@ def serve(options: Options) -> None:
         publications=publications,
         publisher=publisher,
         versions=versions(options, data_root / "datasets"),
+        checks=Checks(data_root / "datasets"),
         builds=builder(options, os.environ),
         rules=settings_of(options).datasets.rules,
     )

@@ -14,7 +14,8 @@ from fastapi import Path as InPath
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
-from agent import environments_api, host, metrics, publishing_api, versions_api
+from agent import checks_api, environments_api, host, metrics, publishing_api, versions_api
+from agent.checks import Checks
 from agent.classdirs import ClassDirs, DirLimits
 from agent.disk.limits import Limits
 from agent.environments import Builds
@@ -108,6 +109,7 @@ def make_app(
     publisher: str = "",
     versions: Versions | None = None,
     builds: Builds | None = None,
+    checks: Checks | None = None,
     rules: Rules | None = None,
 ) -> FastAPI:
     """Return the application for the files under ``data_root``, open to holders of ``token``.
@@ -115,8 +117,8 @@ def make_app(
     Without ``homes`` they are those under it, whose limits are forgotten at its end; without
     ``classes`` they are those under it. Without ``looks`` it knows of no GPU; without ``counts`` it
     knows of nobody's use of CPU and memory. ``publisher`` is the token of who asks for
-    ``publications``, ``versions`` and ``builds``, and opens nothing else: a room without it has
-    none of them. ``rules`` say which servers publications may be fetched from.
+    ``publications``, ``versions``, ``checks`` and ``builds``, and opens nothing else: a room
+    without it has none of them. ``rules`` say which servers publications may be fetched from.
     """
     authorized = _holder_of(token)
 
@@ -131,6 +133,8 @@ def make_app(
         # Here, and not behind the server: that ends its process by the signal it was sent.
         for worker in workers:
             worker.close()
+        if checks is not None:
+            checks.close()
         if counts is not None:
             counts.stop()
 
@@ -152,6 +156,8 @@ def make_app(
         publishing_api.serve(app, publications, places, _holder_of(publisher))
     if versions is not None and publisher:
         versions_api.serve(app, versions, _holder_of(publisher))
+    if checks is not None and publisher:
+        checks_api.serve(app, checks, _holder_of(publisher))
     if builds is not None and publisher:
         environments_api.serve(app, builds, _holder_of(publisher))
     if counts is not None:

@@ -78,6 +78,24 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """A version that is read through: ``agent.checks.Check``."""
+
+    id: str
+    name: str
+    number: int
+    digest: str
+    actor: str
+    state: str
+    done: int
+    damaged: int
+
+    @property
+    def over(self) -> bool:
+        return self.state in ("read", "lost", "failed")
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """What is to be published under a name for classes. ``source``: as the agent takes it."""
 
@@ -135,6 +153,19 @@ class Agent:
     async def forget(self, identity: str) -> None:
         """Remove what is left of one that is in the room's database, or is not to come there."""
         await self._ask("DELETE", f"/{identity}?published=true")
+
+    async def checks(self) -> list[Check]:
+        """Return the versions that are being read through, or were and are not written down."""
+        return [Check(**each) for each in await self._ask("GET", "", of="checks")]
+
+    async def check(self, name: str, number: int, digest: str, actor: str) -> None:
+        """Have a version read through."""
+        body = {"name": name, "number": number, "digest": digest, "actor": actor}
+        await self._ask("POST", "", body, of="checks")
+
+    async def forget_check(self, identity: str) -> None:
+        """Let the agent forget one that is written down."""
+        await self._ask("DELETE", f"/{identity}", of="checks")
 
     async def in_use(self) -> tuple[int, set[tuple[str, str]]]:
         """Return name and digest of the versions that are in use, and as of when that holds.

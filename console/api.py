@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from console import (
+    checking_pages,
     datasets_api,
     doctor_pages,
     environments_api,
@@ -257,6 +258,7 @@ def router(prefix: str) -> APIRouter:
     register_api.add(made)
     datasets_api.add(made)
     retired_pages.add_api(made)
+    checking_pages.add_api(made)
     lessons_api.add(made)
     uploads_api.add(made)
     environments_api.add(made)

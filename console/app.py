@@ -19,6 +19,7 @@ from console.agent import Agent, AgentError
 from console.bounded import Bounded
 from console.builder import Builder
 from console.changes import Changes
+from console.checking import Checking
 from console.datasets import Datasets
 from console.desk import Desk
 from console.environments import Environments
@@ -84,10 +85,11 @@ def make_app(
     limits = Limits(settings.datasets.uploads, settings.datasets.upload_days)
     uploads = Uploads(datasets, Incoming(incoming) if incoming is not None else None, limits)
     environments = Environments(desk, builder)
+    checking = Checking(agent, desk) if agent is not None else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with _looking(datasets.announcer, environments.lookout):
+        async with _looking(datasets.announcer, checking, environments.lookout):
             yield
         for each in (desk.hub, agent, builder):
             if each is not None:
@@ -109,6 +111,7 @@ def make_app(
         settings=settings,
         datasets=datasets,
         pruning=Pruning(desk, agent),
+        checking=checking,
         lessons=lessons,
         uploads=uploads,
         environments=environments,

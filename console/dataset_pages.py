@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -10,9 +10,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from console import guard
-from console.agent import AgentError
+from console.agent import AgentError, Check
 from console.dataset_sources import KINDS, Origin, wanted_of
-from console.datasets import Datasets, Fields, Row
+from console.datasets import Datasets, Fields, Row, Told
 from console.guard import ForbiddenError, Visit
 from console.parts import Parts, parts_of
 from console.tus import CHUNK
@@ -150,6 +150,7 @@ def _one(made: APIRouter) -> None:
     ) -> Response:
         told = await parts.datasets.get(visit, name)
         started = told.dataset.usable or told.dataset.newest
+        checks = await _checks(parts, told)
         return parts.pages.page(
             request,
             "dataset.html",
@@ -158,6 +159,8 @@ def _one(made: APIRouter) -> None:
             may_publish=parts.datasets.may_publish(visit),
             people=await parts.datasets.people(told.classes) if told.manages else {},
             classes=await parts.datasets.classes(visit) if told.manages else [],
+            checks=checks or {},
+            may_check=checks is not None,
             load=snippet(name, started.shape if started else FILES),
             most=MOST,
             **{"said": "", "failed": "", "tried": None, **more},
@@ -187,6 +190,13 @@ def _one(made: APIRouter) -> None:
             # Who took it from the last of their classes is told of it no more.
             return RedirectResponse(f"{parts.pages.prefix}datasets?said=changed", 303)
         return RedirectResponse(f"{request.url.path}?said=changed", 303)
+
+
+async def _checks(parts: Parts, told: Told) -> Mapping[int, Check] | None:
+    """Return what is being read through of it; None: nobody who asks can have that done now."""
+    if parts.checking is None or not told.manages:
+        return None
+    return await parts.checking.under_way(told.dataset.name)
 
 
 #: What the forms of a dataset's page do.

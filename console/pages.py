@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from console import (
     cell_pages,
+    checking_pages,
     dataset_pages,
     doctor_pages,
     environment_pages,
@@ -51,6 +52,7 @@ def router(prefix: str) -> APIRouter:
     own_pages.add(made)
     dataset_pages.add(made)
     retired_pages.add(made)
+    checking_pages.add(made)
     lesson_pages.add(made)
     _class(made)
     _admin(made)

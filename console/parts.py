@@ -10,6 +10,7 @@ from fastapi import HTTPException
 from starlette.requests import Request
 
 from console.changes import Changes
+from console.checking import Checking
 from console.datasets import Datasets
 from console.desk import Desk
 from console.environments import Environments
@@ -33,6 +34,7 @@ class Parts:
     settings: Settings
     datasets: Datasets
     pruning: Pruning
+    checking: Checking | None
     lessons: Lessons
     uploads: Uploads
     environments: Environments

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from agent.app import make_app
+from agent.checks import Checks
 from agent.publications import Publications
 from agent.servers import ServersUnknownError
 from agent.versions import Versions
@@ -30,6 +31,7 @@ class PublishingAgent:
     root: Path
     publications: Publications
     library: Library
+    checks: Checks
     down: bool = False
     asked: int = 0
     mounted: set[tuple[str, str]] | None = field(default_factory=set)
@@ -42,6 +44,7 @@ class PublishingAgent:
             publications=self.publications,
             publisher=TOKEN,
             versions=Versions(self.root / "datasets", self.servers),
+            checks=self.checks,
         )
         inside = httpx.ASGITransport(app)
         return Agent("http://agent", TOKEN, _Switched(self, inside))
@@ -83,8 +86,10 @@ def publishing_agent(root: Path) -> Iterator[PublishingAgent]:
     library = Library.at(root)
     publications = Publications(root / "datasets")
     publications.open()
+    checks = Checks(root / "datasets")
     try:
-        yield PublishingAgent(root, publications, library)
+        yield PublishingAgent(root, publications, library, checks)
     finally:
         publications.close()
+        checks.close()
         library.catalog.store.close()
