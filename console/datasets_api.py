@@ -74,7 +74,7 @@ class PublishModel(AboutModel):
                 "url" if self.addresses else "home",
                 self.folder,
                 self.unpack,
-                Wanted(tuple(self.addresses), self.access.access),
+                wanted=Wanted(tuple(self.addresses), self.access.access),
             ),
             tuple(self.classes),
             self.description,
