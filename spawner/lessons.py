@@ -6,6 +6,7 @@ a form of the page's own, which JupyterHub checks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from jupyterhub.handlers.base import BaseHandler
@@ -19,6 +20,7 @@ from room.lessons import starting
 from room.lessons.model import Lesson
 from room.lessons.rules import follows
 from spawner import options
+from spawner.classstart import Runs
 from spawner.giveback import begin_restart, restart_page
 from spawner.handlers import OwnLease
 
@@ -56,7 +58,8 @@ class LessonHandler(_LessonHandler):
         elif spawner.owner in spawner.services.restarting:
             self._to_restart(spawner, lesson)
         elif spawner.ready:
-            lack = await _lack(spawner, lesson)
+            wanted, runs = await spawner.lesson_options(lesson), await spawner.what_runs()
+            lack = _lack(lesson, wanted, runs)
             if not lack:
                 self.redirect(self.address(lesson, "open"))
                 return
@@ -79,18 +82,18 @@ class LessonHandler(_LessonHandler):
         lesson = await self.lesson(user, identity)
         spawner = user.spawners[""]
         refused = await spawner.lesson_refused(lesson)
-        runs = await spawner.what_runs()
+        wanted, runs = await spawner.lesson_options(lesson), await spawner.what_runs()
         # Nothing is awaited from here on: of two clicks at once one is first.
         restarting, owner = spawner.services.restarting, spawner.owner
         busy = spawner.pending or not spawner.ready or owner in restarting
         if busy or lesson.retired_at is not None:
             self.redirect(self.address(lesson))
         elif refused is not None:
-            lack = starting.lack(lesson, runs.chosen, runs.datasets)
+            lack = _lack(lesson, wanted, runs)
             await self._show(user, lesson, lack=lack, refused=refused.message)
         else:
             restarting.add(owner)
-            begin_restart(self, spawner, await spawner.lesson_options(lesson))
+            begin_restart(self, spawner, wanted)
             self._to_restart(spawner, lesson)
 
     def _to_restart(self, spawner: Any, lesson: Lesson) -> None:
@@ -158,10 +161,8 @@ class FilesHandler(OwnLease):
         )
 
 
-async def _lack(spawner: Any, lesson: Lesson) -> starting.Lack:
+def _lack(lesson: Lesson, wanted: Mapping[str, Any], runs: Runs) -> starting.Lack:
     """Return what a server that runs lacks for a lesson."""
-    runs = await spawner.what_runs()
-    wanted = await spawner.lesson_options(lesson)
     return starting.lack(lesson, wanted, runs.chosen, runs.datasets, runs.environment)
 
 
