@@ -7,7 +7,7 @@ a form of the page's own, which JupyterHub checks.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.scopes import needs_scope
@@ -20,9 +20,12 @@ from room.lessons import starting
 from room.lessons.model import Lesson
 from room.lessons.rules import follows
 from spawner import options
-from spawner.classstart import Runs
 from spawner.giveback import begin_restart, restart_page
 from spawner.handlers import OwnLease
+
+if TYPE_CHECKING:
+    # At run time it comes the other way round: the spawner's parts import the pages.
+    from spawner.classstart import Runs
 
 
 class _LessonHandler(BaseHandler):
