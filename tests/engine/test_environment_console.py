@@ -17,7 +17,6 @@ import pytest
 from fastapi.testclient import TestClient
 
 from agent.app import make_app as make_agent
-from console.agent import AgentError
 from console.app import make_app
 from console.builder import Builder
 from console.desk import Desk
@@ -63,7 +62,7 @@ class Course:
         return Desk(self.store, Plans(self.store), FakeHub())  # type: ignore[arg-type]
 
     def look(self) -> bool:
-        """Look as the console does: once more where a busy engine keeps the agent waiting."""
+        """Look as the console does, once."""
 
         async def look() -> bool:
             builder = self.builder()
@@ -72,13 +71,7 @@ class Course:
             finally:
                 await builder.close()
 
-        def looked() -> tuple[bool] | None:
-            try:
-                return (asyncio.run(look()),)
-            except AgentError:
-                return None
-
-        return wait_until(looked, timeout=180)[0]
+        return asyncio.run(look())
 
     @contextmanager
     def console(self) -> Iterator[Console]:
