@@ -6,9 +6,12 @@ one, and one test does so.
 
 from __future__ import annotations
 
+import os
+
 import docker
 
-TAG = "torchroom/small-base:tests"
+#: Of this process alone: it is removed at its end, while another one goes on with its tests.
+TAG = f"torchroom/small-base:tests-{os.getpid()}"
 #: A distribution of torch, with its record, so that pip and we find it.
 _MAKE = """
 set -e
