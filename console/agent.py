@@ -1,4 +1,4 @@
-"""The agent, as the console asks it: publications, and nothing else."""
+"""The agent, as the console asks it of datasets: publications, and versions that are there."""
 
 from __future__ import annotations
 
@@ -106,8 +106,13 @@ class Wanted:
     about: About
 
 
-class Agent:
-    """``url`` such as ``http://agent:8010``; ``token`` is the one for publications."""
+class Link:
+    """The way to the agent. ``url`` such as ``http://agent:8010``.
+
+    ``token`` is the one for publications. ``silent``: what is said while it does not answer.
+    """
+
+    silent = SILENT
 
     def __init__(
         self, url: str, token: str, transport: httpx.AsyncBaseTransport | None = None
@@ -121,6 +126,19 @@ class Agent:
 
     async def close(self) -> None:
         await self._http.aclose()
+
+    async def send(
+        self, method: str, path: str, body: Any = None, timeout: float = TIMEOUT
+    ) -> httpx.Response:
+        """Return its answer, whichever it is. Raises ``AgentError`` where there is none."""
+        try:
+            return await self._http.request(method, f"/v1/{path}", json=body, timeout=timeout)
+        except httpx.HTTPError as error:
+            raise AgentError(self.silent) from error
+
+
+class Agent(Link):
+    """What the console asks it of datasets."""
 
     async def publications(self) -> list[Publication]:
         """Return those that are under way, wait, or stopped, oldest first."""
@@ -186,10 +204,7 @@ class Agent:
     async def _ask(
         self, method: str, path: str, body: Any = None, *, of: str = "publications"
     ) -> Any:
-        try:
-            answer = await self._http.request(method, f"/v1/{of}{path}", json=body)
-        except httpx.HTTPError as error:
-            raise AgentError from error
+        answer = await self.send(method, f"{of}{path}", body)
         if answer.status_code == 404 and path:
             raise GoneError(said("This publication is over, or was cancelled."))
         if answer.status_code == 409:

@@ -6,9 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
-from console.agent import TIMEOUT, AgentError, GoneError
+from console.agent import TIMEOUT, AgentError, GoneError, Link
 from room.environments.model import Build, from_dict
 from room.said import said
 
@@ -30,21 +28,10 @@ class Images:
     tags: frozenset[str]
 
 
-class Builder:
-    """``url`` such as ``http://agent:8010``; ``token`` is the one for publications."""
+class Builder(Link):
+    """What the console asks it of builds."""
 
-    def __init__(
-        self, url: str, token: str, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=TIMEOUT,
-            transport=transport,
-        )
-
-    async def close(self) -> None:
-        await self._http.aclose()
+    silent = SILENT
 
     async def builds(self) -> list[Build]:
         """Return those that are under way, or over and not forgotten, oldest first."""
@@ -86,12 +73,7 @@ class Builder:
         body: Mapping[str, Any] | None = None,
         timeout: float = TIMEOUT,
     ) -> Any:
-        try:
-            answer = await self._http.request(
-                method, f"/v1/environments{path}", json=body, timeout=timeout
-            )
-        except httpx.HTTPError as error:
-            raise AgentError(SILENT) from error
+        answer = await self.send(method, f"environments{path}", body, timeout)
         if answer.status_code == 404 and method in ("DELETE", "GET") and len(path) > len("/images"):
             raise GoneError(GONE)
         if answer.status_code == 409:

@@ -1,9 +1,7 @@
+# ruff: noqa: F811  (imported fixtures are asked for by their names)
 """Having a version read through from the console: whose it is to ask, and what is written down."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,30 +9,16 @@ from console import lookout
 from room.audit import read
 from room.datasets.model import Version
 from room.datasets.names import Reference
-from room.people import People
 from tests.unit.test_console import Console
-from tests.unit.test_console_datasets import console_of, text_of
-from tests.utils.publishing_agent import PublishingAgent, publishing_agent
+from tests.unit.test_console_datasets import console, made, text_of  # noqa: F401
+from tests.utils.publishing_agent import PublishingAgent
 from tests.utils.wait import wait_until
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> Iterator[PublishingAgent]:
-    with publishing_agent(tmp_path) as agent:
-        people = People(agent.library.catalog.store)
-        people.add("root", admin=True)
-        people.add("tina", ["a"], role="instructor")
-        people.add("otto", ["b"], role="instructor")
-        people.add("alice", ["a"])
-        agent.library.publish("cats", agent.folder("tina", "cats"), classes=("a",))
-        yield agent
-
-
-@pytest.fixture
-def console(made: PublishingAgent, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
+@pytest.fixture(autouse=True)
+def cats(made: PublishingAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookout, "BUSY", 0.05)
-    with console_of(made, made.agent()) as found:
-        yield found
+    made.library.publish("cats", made.folder("tina", "cats"), classes=("a",))
 
 
 def version(made: PublishingAgent) -> Version:

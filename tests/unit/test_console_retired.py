@@ -1,12 +1,11 @@
+# ruff: noqa: F811  (imported fixtures are asked for by their names)
 """Removing the files of retired versions from the console: whose, which, and what stays."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,28 +15,10 @@ from room.audit import read
 from room.datasets.catalog import Catalog
 from room.datasets.model import Version
 from room.datasets.names import Reference
-from room.people import People
 from tests.unit.test_console import Console
-from tests.unit.test_console_datasets import NOW, console_of, text_of
-from tests.utils.publishing_agent import PublishingAgent, publishing_agent
+from tests.unit.test_console_datasets import NOW, console, made, text_of  # noqa: F401
+from tests.utils.publishing_agent import PublishingAgent
 from tests.utils.wait import wait_until
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Iterator[PublishingAgent]:
-    with publishing_agent(tmp_path) as agent:
-        people = People(agent.library.catalog.store)
-        people.add("root", admin=True)
-        people.add("tina", ["a"], role="instructor")
-        people.add("otto", ["b"], role="instructor")
-        people.add("alice", ["a"])
-        yield agent
-
-
-@pytest.fixture
-def console(made: PublishingAgent) -> Iterator[Console]:
-    with console_of(made, made.agent()) as found:
-        yield found
 
 
 def retired(made: PublishingAgent, name: str, class_name: str, days: float = 40) -> Version:
